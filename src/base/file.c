@@ -1,0 +1,318 @@
+/*
+ * Durable files, carefully. The order is always the same: write under a name that nobody looks at, fsync the file, rename,
+ * fsync the directory. After a crash there is the old content or the new one, and perhaps a leftover ".tmp" that the next
+ * replacement overwrites.
+ *
+ * Unix socket addresses hold 107 bytes, paths do not: sockets are bound and connected through /proc/self/fd/N/name.
+ */
+#include "base/file.h"
+
+#include "base/fault.h"
+#include "base/mem.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+void file_close(int *fd)
+{
+    int saved = errno;
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+    errno = saved;
+}
+
+int file_open_beneath(int dir, const char *name, int flags, mode_t mode, struct error *err)
+{
+    struct open_how how = {
+        .flags = (uint64_t)(flags | O_CLOEXEC),
+        .mode = flags & (O_CREAT | O_TMPFILE) ? mode : 0,
+        .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
+    };
+    for (int tries = 0; tries < 16; tries++) {
+        int fd = (int)syscall(SYS_openat2, dir, name, &how, sizeof how);
+        if (fd >= 0)
+            return fd;
+        if (errno != EAGAIN && errno != EINTR) /* EAGAIN: a rename elsewhere raced with ".." */
+            break;
+    }
+    if (errno == EXDEV)
+        return error_set(err, ERR_INVALID, "'%s' leads out of its directory", name);
+    return error_sys(err, "cannot open '%s'", name);
+}
+
+static int make_or_open_dir(int dir, const char *name, bool make, struct error *err)
+{
+    int fd = file_open_beneath(dir, name, O_PATH | O_DIRECTORY, 0, err);
+    if (fd >= 0 || !make || errno != ENOENT)
+        return fd;
+    if (mkdirat(dir, name, 0700) < 0 && errno != EEXIST)
+        return error_sys(err, "cannot make directory '%s'", name);
+    return file_open_beneath(dir, name, O_PATH | O_DIRECTORY, 0, err);
+}
+
+int file_open_parent(int dir, const char *name, bool make, const char **leaf, struct error *err)
+{
+    const char *slash = strrchr(name, '/');
+    if (name[0] == '/' || name[0] == '\0' || (slash && slash[1] == '\0'))
+        return error_set(err, ERR_INVALID, "'%s' is not the name of a file below a directory", name);
+    *leaf = slash ? slash + 1 : name;
+    if (strcmp(*leaf, "..") == 0 || strcmp(*leaf, ".") == 0)
+        return error_set(err, ERR_INVALID, "'%s' is not the name of a file", name);
+    auto_close int at = file_open_beneath(dir, ".", O_PATH | O_DIRECTORY, 0, err);
+    const char *part = name;
+    while (at >= 0 && part < *leaf) {
+        size_t len = strcspn(part, "/");
+        auto_free char *one = mem_dup_n(part, len);
+        part += len + strspn(part + len, "/");
+        if (len == 0 || strcmp(one, ".") == 0)
+            continue;
+        int next = make_or_open_dir(at, one, make, err);
+        file_close(&at);
+        at = next;
+    }
+    return steal_fd(&at);
+}
+
+int file_make_dirs(const char *path, mode_t mode, struct error *err)
+{
+    auto_free char *copy = mem_dup(path);
+    for (char *p = copy + 1; *p; p++) {
+        if (*p != '/')
+            continue;
+        *p = '\0';
+        if (mkdir(copy, mode) < 0 && errno != EEXIST)
+            return error_sys(err, "cannot make directory '%s'", copy);
+        *p = '/';
+    }
+    if (mkdir(copy, mode) < 0 && errno != EEXIST)
+        return error_sys(err, "cannot make directory '%s'", copy);
+    int fd = open(copy, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd >= 0 ? fd : error_sys(err, "cannot open directory '%s'", copy);
+}
+
+int file_read_fd(int fd, struct buf *out, struct error *err)
+{
+    char block[16384];
+    size_t before = out->len;
+    for (;;) {
+        ssize_t n = read(fd, block, sizeof block);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0) {
+            out->len = before;
+            return error_sys(err, "cannot read");
+        }
+        if (n == 0)
+            return 0;
+        buf_add(out, block, (size_t)n);
+        if (out->full)
+            return error_set(err, ERR_LIMIT, "longer than %zu bytes", out->max ? out->max : BUF_MAX_DEFAULT);
+    }
+}
+
+int file_read(int dir, const char *name, struct buf *out, struct error *err)
+{
+    auto_close int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT)
+        return FILE_ABSENT;
+    if (fd < 0)
+        return error_sys(err, "cannot open '%s'", name);
+    if (file_read_fd(fd, out, err) < 0)
+        return error_wrap(err, "'%s'", name);
+    return 0;
+}
+
+int file_write_all(int fd, const void *data, size_t len, struct error *err)
+{
+    const char *at = data;
+    while (len > 0) {
+        ssize_t n = write(fd, at, len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return error_sys(err, "cannot write");
+        at += n;
+        len -= (size_t)n;
+    }
+    return 0;
+}
+
+int file_sync(int fd, const char *what, struct error *err)
+{
+    if (fsync(fd) < 0)
+        return error_sys(err, "cannot make '%s' durable", what);
+    return 0;
+}
+
+static int named_fault(const char *point, const char *step)
+{
+    char name[64];
+    snprintf(name, sizeof name, "%s.%s", point, step);
+    return fault_point(name);
+}
+
+int file_replace(int dir, const char *name, const void *data, size_t len, mode_t mode, const char *point,
+                 struct error *err)
+{
+    auto_free char *tmp = mem_printf(".%s.tmp", name);
+    if (unlinkat(dir, tmp, 0) < 0 && errno != ENOENT)
+        return error_sys(err, "cannot remove '%s'", tmp);
+    auto_close int fd = openat(dir, tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    if (fd < 0)
+        return error_sys(err, "cannot create '%s'", tmp);
+    int r = named_fault(point, "write") < 0 ? error_sys(err, "cannot write") : file_write_all(fd, data, len, err);
+    if (r == 0)
+        r = file_sync(fd, tmp, err);
+    if (r == 0 && (named_fault(point, "rename") < 0 || renameat(dir, tmp, dir, name) < 0))
+        r = error_sys(err, "cannot rename");
+    if (r == 0)
+        return file_sync(dir, name, err);
+    unlinkat(dir, tmp, 0);
+    return error_wrap(err, "'%s'", name);
+}
+
+int file_copy(int in, int out, int64_t limit, int64_t *copied, struct error *err)
+{
+    *copied = 0;
+    bool ranges = true;
+    auto_free char *block = NULL;
+    while (limit < 0 || *copied < limit) {
+        size_t want = (size_t)1 << 20;
+        if (limit >= 0 && limit - *copied < (int64_t)want)
+            want = (size_t)(limit - *copied);
+        ssize_t n = -1;
+        if (ranges) {
+            n = copy_file_range(in, NULL, out, NULL, want, 0);
+            if (n < 0 && (errno == EXDEV || errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP || errno == EBADF))
+                ranges = false;
+            else if (n == 0 && *copied == 0)
+                ranges = false; /* files of /proc have no size but do have contents */
+            else if (n < 0 && errno != EINTR)
+                return error_sys(err, "cannot copy");
+        }
+        if (!ranges) {
+            if (!block)
+                block = mem_zero(1, (size_t)1 << 20);
+            n = read(in, block, want);
+            if (n < 0 && errno != EINTR)
+                return error_sys(err, "cannot read");
+            if (n > 0 && file_write_all(out, block, (size_t)n, err) < 0)
+                return -1;
+        }
+        if (n == 0)
+            return 0;
+        if (n > 0)
+            *copied += n;
+    }
+    return 0;
+}
+
+/* Gives up the caller's descriptor. */
+static int empty_dir(int fd, struct error *err)
+{
+    DIR *d = fdopendir(fd);
+    if (!d) {
+        close(fd);
+        return error_sys(err, "cannot list a directory");
+    }
+    int r = 0;
+    for (struct dirent *e; r == 0 && (e = readdir(d));) {
+        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+            continue;
+        r = file_remove_tree(dirfd(d), e->d_name, err);
+    }
+    closedir(d);
+    return r;
+}
+
+int file_remove_tree(int dir, const char *name, struct error *err)
+{
+    for (int tries = 0; tries < 8; tries++) { /* a dying process may still be creating files */
+        if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
+            return 0;
+        if (errno != EISDIR && errno != EPERM)
+            return error_sys(err, "cannot remove '%s'", name);
+        if (unlinkat(dir, name, AT_REMOVEDIR) == 0)
+            return 0;
+        int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0 && errno == EACCES && fchmodat(dir, name, 0700, 0) == 0)
+            fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0)
+            return error_sys(err, "cannot open '%s'", name);
+        fchmod(fd, 0700);
+        if (empty_dir(fd, err) < 0)
+            return -1;
+    }
+    return error_set(err, ERR_SYSTEM, "cannot empty '%s'", name);
+}
+
+int64_t file_tree_bytes(int dir, const char *name)
+{
+    struct stat st;
+    if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return 0;
+    int64_t total = (int64_t)st.st_blocks * 512;
+    if (!S_ISDIR(st.st_mode))
+        return total;
+    int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    if (!d) {
+        file_close(&fd);
+        return total;
+    }
+    for (struct dirent *e; (e = readdir(d));)
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+            total += file_tree_bytes(dirfd(d), e->d_name);
+    closedir(d);
+    return total;
+}
+
+static int socket_address(int dir, const char *name, struct sockaddr_un *sa, struct error *err)
+{
+    *sa = (struct sockaddr_un){ .sun_family = AF_UNIX };
+    int n = snprintf(sa->sun_path, sizeof sa->sun_path, "/proc/self/fd/%d/%s", dir, name);
+    if (n < 0 || (size_t)n >= sizeof sa->sun_path)
+        return error_set(err, ERR_LIMIT, "'%s' is too long for a socket's name", name);
+    return 0;
+}
+
+int file_listen(int dir, const char *name, mode_t mode, struct error *err)
+{
+    struct sockaddr_un sa;
+    if (socket_address(dir, name, &sa, err) < 0)
+        return -1;
+    auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return error_sys(err, "cannot make a socket");
+    if (unlinkat(dir, name, 0) < 0 && errno != ENOENT)
+        return error_sys(err, "cannot remove '%s'", name);
+    mode_t before = umask(0777 & ~mode);
+    int r = bind(fd, (struct sockaddr *)&sa, sizeof sa);
+    umask(before);
+    if (r < 0 || listen(fd, 128) < 0)
+        return error_sys(err, "cannot listen on '%s'", name);
+    return steal_fd(&fd);
+}
+
+int file_connect(int dir, const char *name, struct error *err)
+{
+    struct sockaddr_un sa;
+    if (socket_address(dir, name, &sa, err) < 0)
+        return -1;
+    auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return error_sys(err, "cannot make a socket");
+    if (connect(fd, (struct sockaddr *)&sa, sizeof sa) < 0)
+        return error_sys(err, "cannot connect to '%s'", name);
+    return steal_fd(&fd);
+}

@@ -1,0 +1,24 @@
+/*
+ * Whose rights the process uses at the moment. A machine-wide pool runs as root and touches users' files with the owner's
+ * rights, so that the kernel decides what may be read and written. For an ordinary user all of this does nothing.
+ */
+#pragma once
+
+#include "base/error.h"
+
+#include <sys/types.h>
+
+struct identity {
+    uid_t uid;
+    gid_t gid;
+    char name[64]; /* "uid1234" when the user has no name */
+    char home[256];
+};
+
+/* The user's name, home and main group; a user unknown to the system is an error of kind ERR_INVALID. */
+int identity_of(uid_t uid, struct identity *id, struct error *err);
+/* Takes on the owner's effective uid, gid and groups until identity_leave. Calls do not nest. */
+int identity_enter(const struct identity *id, struct error *err);
+void identity_leave(void);
+/* For a child before exec: becomes the owner for good. */
+int identity_become(const struct identity *id, struct error *err);

@@ -1,0 +1,42 @@
+/*
+ * The text of HTCondor's user event log (its "normal" text form, one event after another, each closed by a line "..."), such that
+ * tools which read those logs read ours. An event is an ad:
+ *
+ *   EventTypeNumber, Cluster, Proc, Subproc (ints), EventTime (µs since 1970, UTC; printed in local time by the caller's
+ *   offset `UtcOffset`, seconds), and by type:
+ *   0 submit            SubmitHost, LogNotes?, Warnings?
+ *   1 execute           ExecuteHost, SlotName?
+ *   3 checkpointed      RunLocalUsage/RunRemoteUsage (each: UserUs and SysUs attributes, see below), SentBytes,
+ *                       and ours: Generation, Bytes, PauseUs, LatencyUs (extra indented lines after the usage lines)
+ *   4 evicted           Checkpointed (bool), RunRemoteUserUs, RunRemoteSysUs, SentBytes, ReceivedBytes, Reason?, ReasonCode?,
+ *                       ReasonSubCode?, TerminatedAndRequeued?, usage resources (below)
+ *   5 terminated        TerminatedNormally, ReturnValue | TerminatedBySignal, RunRemoteUserUs, RunRemoteSysUs, TotalRemoteUserUs,
+ *                       TotalRemoteSysUs, SentBytes, ReceivedBytes, TotalSentBytes, TotalReceivedBytes, usage resources
+ *   6 image size        Size (KiB), MemoryUsage (MiB), ResidentSetSize (KiB)
+ *   9 aborted           Reason?
+ *  10 suspended         NumberOfPIDs
+ *  11 unsuspended
+ *  12 held              HoldReason, HoldReasonCode, HoldReasonSubCode
+ *  13 released          Reason?
+ *  21 remote error      Daemon, ExecuteHost, ErrorMsg, CriticalError
+ *  22 disconnected      DisconnectReason, StartdName, StartdAddr
+ *  23 reconnected       StartdName, StartdAddr, StarterAddr
+ *  24 reconnect failed  Reason, StartdName
+ *  28 job ad information, and any other: the attributes, one a line
+ *  usage resources: CpusUsage (real), RequestCpus, Cpus; MemoryUsage, RequestMemory, Memory (MiB); DiskUsage, RequestDisk,
+ *                   Disk (KiB): the "Partitionable Resources" table, lines only for what is there
+ */
+#pragma once
+
+#include "ad/ad.h"
+
+enum {
+    EVENTLOG_PARTIAL = 1, /* the text ends before the event does */
+    EVENTLOG_EVENT_MAX = 1 << 20,
+};
+
+/* Appends the event's text, closed by "...\n". Newlines inside values become blanks: an event can not fake another. */
+void eventlog_print(const struct ad *event, struct buf *out);
+/* Parses the event at the start of text: *used bytes. Times without year (old format) are refused with an error. What the
+ * printed form does not carry is absent. Usage times have whole seconds. */
+int eventlog_parse(const char *text, size_t len, size_t *used, struct ad **event, struct error *err);

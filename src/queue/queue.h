@@ -1,0 +1,152 @@
+/*
+ * The durable truth of a pool: jobs, stints, checkpoints, ledger, events and usage, in one SQLite database (WAL,
+ * synchronous=FULL) with numbered migrations. What changes together is one transaction of the caller's: queue_begin …
+ * queue_commit. Reading needs none. One connection, one thread.
+ *
+ * Records are ads; the columns beside them are what queries need.
+ */
+#pragma once
+
+#include "ad/ad.h"
+#include "job/id.h"
+#include "job/state.h"
+
+#include <sys/types.h>
+
+enum { QUEUE_ABSENT = 1 };
+
+struct queue;
+
+/* Opens `queue.db` in the directory, makes or migrates it; refuses one from a newer version with a clear sentence. */
+int queue_open(const char *dir, struct queue **queue, struct error *err);
+void queue_close(struct queue *queue); /* accepts NULL */
+int queue_begin(struct queue *queue, struct error *err);
+/* Durable on return. After a failure (disk full …) the transaction was rolled back. Fault point "queue.commit". */
+int queue_commit(struct queue *queue, struct error *err);
+void queue_rollback(struct queue *queue); /* no open transaction: does nothing */
+
+/* ---- jobs ---- */
+
+struct queue_job {
+    struct job_id id;
+    uid_t uid;
+    char owner[64];
+    enum job_state state;
+    int64_t priority;
+    int64_t submitted_us;
+    int cpus;
+    int64_t memory_mb;
+    int64_t disk_kb;
+    int stint;              /* number of the last stint, 0 before the first */
+    int64_t journal_offset; /* bytes of the journal that have been applied */
+    struct ad *ad;          /* the job's own attributes: what differs from its cluster's, and what changes. Owned. */
+};
+void queue_job_release(struct queue_job *job);
+
+/* A cluster number that nobody else gets, durable with the transaction. */
+int queue_reserve_cluster(struct queue *queue, int *cluster, struct error *err);
+/* Adds a cluster's common ad. */
+int queue_add_cluster(struct queue *queue, int cluster, const struct ad *ad, struct error *err);
+/* Adds a job (its cluster first). Ten thousand in one transaction take well under a second: prepared statements only. */
+int queue_add_job(struct queue *queue, const struct queue_job *job, struct error *err);
+/* Outcome QUEUE_ABSENT. Active jobs only. */
+int queue_get_job(struct queue *queue, struct job_id id, struct queue_job *out, struct error *err);
+/* Writes all fields of an active job. */
+int queue_put_job(struct queue *queue, const struct queue_job *job, struct error *err);
+/* Moves a job to the history. The cluster's ad goes along: it is kept as long as a job, active or past, needs it. */
+int queue_finish_job(struct queue *queue, struct job_id id, int64_t now_us, struct error *err);
+/* The cluster's ad with the job's own on top: a new ad. Works for active and past jobs. */
+int queue_full_ad(struct queue *queue, const struct queue_job *job, struct ad **ad, struct error *err);
+
+struct queue_filter {
+    bool history;          /* past jobs (newest first) instead of active ones (by cluster and proc) */
+    const char *owner;     /* NULL = all */
+    struct job_id id;      /* cluster 0 = all; proc JOB_ALL_PROCS = whole cluster */
+    uint32_t states;       /* bit 1u << state; 0 = all */
+    int64_t limit;         /* 0 = none */
+};
+/* Calls fn for each; fn returns false to stop. The job is borrowed for the call. */
+int queue_each_job(struct queue *queue, const struct queue_filter *filter,
+                   bool (*fn)(void *data, const struct queue_job *job), void *data, struct error *err);
+/* Number of active jobs per state into counts[JOB_STATE_COUNT]. */
+int queue_count_states(struct queue *queue, int64_t *counts, struct error *err);
+/* Forgets past jobs that ended before the time, with all that belongs to them but the ledger. */
+int queue_trim_history(struct queue *queue, int64_t before_us, struct error *err);
+
+/* ---- stints and checkpoints: ads under a number ---- */
+
+int queue_put_stint(struct queue *queue, struct job_id id, int stint, const struct ad *ad, struct error *err);
+int queue_get_stint(struct queue *queue, struct job_id id, int stint, struct ad **ad, struct error *err); /* QUEUE_ABSENT */
+int queue_put_checkpoint(struct queue *queue, struct job_id id, int number, const struct ad *ad, struct error *err);
+/* Appends all of a job's, ascending, to the list attribute `list` of `into`. */
+int queue_list_stints(struct queue *queue, struct job_id id, struct ad *into, const char *list, struct error *err);
+int queue_list_checkpoints(struct queue *queue, struct job_id id, struct ad *into, const char *list, struct error *err);
+
+/* ---- ledger ---- */
+
+struct queue_charge {
+    struct job_id id;
+    int stint;
+    uid_t uid;
+    const char *owner;
+    const char *class_name; /* see job/ledger.h */
+    const char *cause;
+    const char *for_user; /* whom an eviction was for; "" when nobody */
+    int day;              /* days since 1970-01-01 UTC */
+    int cpus;
+    int64_t wall_us;
+};
+/* Adds to the row with the same keys; cpu time = wall_us * cpus is kept beside. */
+int queue_charge(struct queue *queue, const struct queue_charge *charge, struct error *err);
+/* Sums by "job", "stint", "user", "cause", "class" or "day" ("pool" = one row): ads with the keys (ClusterId, ProcId, Stint,
+ * Owner, Cause, Class, Day) and, except by cause and class, one attribute per class: GoodputUs, LostUs, CheckpointUs, RestoreUs,
+ * TransferUs, IdleUs (cpu-microseconds), and OccupiedUs, their sum. By cause and by class: Class, Cause, OccupiedUs. Appended to
+ * the list `list` of `into`. Filters: owner NULL = all; id.cluster 0 = all. An unknown `by` is ERR_INVALID naming the choices. */
+struct queue_ledger_query {
+    const char *by;
+    const char *owner;
+    struct job_id id;
+    int first_day, last_day; /* 0, 0 = all */
+};
+int queue_ledger(struct queue *queue, const struct queue_ledger_query *query, struct ad *into, const char *list,
+                 struct error *err);
+
+/* ---- events ---- */
+
+/* Appends an event; *seq grows by one for each, without holes within a run. `for_log` marks it as still to be written to the
+ * user's event log. The ad should have Event, Time (µs), ClusterId, ProcId. */
+int queue_add_event(struct queue *queue, struct job_id id, const struct ad *ad, bool for_log, int64_t *seq,
+                    struct error *err);
+struct queue_event {
+    int64_t seq;
+    struct job_id id;
+    const struct ad *ad; /* borrowed for the call */
+};
+typedef bool queue_event_fn(void *data, const struct queue_event *event);
+/* Events after `after`, ascending, of one job, one cluster, or all (cluster 0); at most `limit`. */
+int queue_each_event(struct queue *queue, int64_t after, struct job_id id, int64_t limit, queue_event_fn *fn, void *data,
+                     struct error *err);
+/* Events still to be written to their logs, ascending. */
+int queue_each_unlogged(struct queue *queue, int64_t limit, queue_event_fn *fn, void *data, struct error *err);
+int queue_mark_logged(struct queue *queue, int64_t seq, struct error *err);
+/* The last sequence number, 0 when there is none. */
+int queue_last_event(struct queue *queue, int64_t *seq, struct error *err);
+
+/* ---- usage per user, decayed ---- */
+
+struct queue_usage {
+    uid_t uid;
+    char owner[64];
+    double decayed_cpu_s;   /* at updated_us */
+    int64_t updated_us;     /* wall clock */
+    int64_t total_cpu_us;   /* never decays */
+    double factor;          /* of the effective priority, default 1000 (HTCondor) */
+};
+int queue_get_usage(struct queue *queue, uid_t uid, struct queue_usage *out, struct error *err); /* QUEUE_ABSENT */
+int queue_put_usage(struct queue *queue, const struct queue_usage *usage, struct error *err);
+int queue_each_usage(struct queue *queue, void (*fn)(void *data, const struct queue_usage *usage), void *data,
+                     struct error *err);
+
+/* ---- settings: small facts of the pool itself ---- */
+int queue_get_setting(struct queue *queue, const char *name, struct buf *out, struct error *err); /* QUEUE_ABSENT */
+int queue_put_setting(struct queue *queue, const char *name, const char *value, struct error *err);
