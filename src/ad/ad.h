@@ -6,6 +6,9 @@
  * condor_q -json prints it: literals as JSON values, nested ads and lists as objects and arrays, any other expression as the
  * string "\/Expr(…)\/").
  *
+ * Strings are bytes without NUL, not necessarily UTF-8. Numbers are read and written in the "C" locale: a program must leave
+ * LC_NUMERIC alone.
+ *
  * Pure: no clock, no files, no globals.
  */
 #pragma once
@@ -22,10 +25,12 @@ struct ad;
 #define auto_ad __attribute__((cleanup(ad_free_pointer)))
 
 enum {
-    AD_ABSENT = 1,         /* no such attribute, or not of the type asked for */
-    AD_DEPTH_MAX = 64,     /* nesting of expressions, lists and ads, in text and in JSON */
-    AD_TEXT_MAX = 1 << 20, /* bytes of one expression's text */
     AD_NAME_MAX = 256,
+    /* What the parsers refuse to pass; ads that a program builds may. */
+    AD_DEPTH_MAX = 64,         /* nesting of expressions, lists and ads, in text and in JSON */
+    AD_TEXT_MAX = 1 << 20,     /* bytes of one expression's text */
+    AD_COUNT_MAX = 4096,       /* attributes of one ad */
+    AD_SOURCE_MAX = 256 << 20, /* bytes that ad_parse and ad_parse_json take at once */
 };
 
 struct ad *ad_new(void);
@@ -79,25 +84,29 @@ bool ad_same(const struct ad *a, const struct ad *b, const char *name);
 void ad_print(const struct ad *ad, struct buf *out);
 int ad_parse(struct ad *ad, const char *text, size_t len, struct error *err);
 
-/* JSON form, on one line without blanks after punctuation. */
+/* JSON form, on one line without blanks after punctuation. Undefined is null. Parsing takes one object and nothing else; of
+ * equal names the last wins; an integer that does not fit 64 bits, a NUL or a name that is no attribute's is an error. */
 void ad_print_json(const struct ad *ad, struct buf *out);
 int ad_parse_json(const char *text, size_t len, struct ad **ad, struct error *err);
 
-/* Evaluation, with ClassAd's logic of undefined and error. `target` may be NULL. */
+/* Evaluation, with ClassAd's logic of undefined and error. A self-reference, or more work than an expression deserves, makes
+ * the value of the whole an error. Functions: time, isUndefined, isError, ifThenElse, strcat, string, int, real, toLower, toUpper,
+ * size, member, stringListMember; the value of any other is error. */
 enum value_kind { VALUE_UNDEFINED, VALUE_ERROR, VALUE_BOOL, VALUE_INT, VALUE_REAL, VALUE_STRING, VALUE_OTHER };
 struct value {
     enum value_kind kind;
     bool boolean;
     int64_t integer;
     double real;
-    char *string; /* owned, for VALUE_STRING: release with value_release */
+    char *string; /* owned, for VALUE_STRING: release with value_release; else NULL */
 };
 void value_release(struct value *value);
 
-/* What an evaluation may look at besides its two ads. Attribute references are looked up in MY, then TARGET. */
+/* What an evaluation may look at besides its two ads. Attribute references are looked up in MY, then TARGET; in an attribute
+ * of TARGET the two change places. */
 struct ad_scope {
     const struct ad *my;
-    const struct ad *target;
+    const struct ad *target; /* may be NULL */
     int64_t now; /* seconds since 1970: what time() answers */
 };
 /* Evaluates the attribute `name` of scope->my. */

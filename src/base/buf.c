@@ -66,10 +66,10 @@ void buf_printf(struct buf *b, const char *fmt, ...)
 
 void buf_drop(struct buf *b, size_t len)
 {
-    if (len >= b->len) {
-        buf_clear(b);
+    if (len >= b->len)
+        len = b->len;
+    if (len == 0)
         return;
-    }
     memmove(b->data, b->data + len, b->len - len);
     b->len -= len;
     b->data[b->len] = '\0';

@@ -36,9 +36,8 @@ const char *clock_boot_id(void)
     ssize_t n = fd < 0 ? -1 : read(fd, id, sizeof id - 1);
     if (fd >= 0)
         close(fd);
-    if (n < 36)
-        strcpy(id, "unknown");
-    else
-        id[36] = '\0';
+    id[n < 36 ? 0 : 36] = '\0';
+    if (!id[0])
+        memcpy(id, "unknown", sizeof "unknown");
     return id;
 }

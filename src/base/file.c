@@ -86,6 +86,8 @@ int file_open_parent(int dir, const char *name, bool make, const char **leaf, st
 int file_make_dirs(const char *path, mode_t mode, struct error *err)
 {
     auto_free char *copy = mem_dup(path);
+    if (!*path)
+        return error_set(err, ERR_INVALID, "'' is not the name of a directory");
     for (char *p = copy + 1; *p; p++) {
         if (*p != '/')
             continue;
@@ -104,20 +106,24 @@ int file_read_fd(int fd, struct buf *out, struct error *err)
 {
     char block[16384];
     size_t before = out->len;
-    for (;;) {
-        ssize_t n = read(fd, block, sizeof block);
+    ssize_t n;
+    bool full = out->full;
+    while ((n = read(fd, block, sizeof block)) != 0) {
         if (n < 0 && errno == EINTR)
             continue;
-        if (n < 0) {
-            out->len = before;
-            return error_sys(err, "cannot read");
-        }
-        if (n == 0)
-            return 0;
-        buf_add(out, block, (size_t)n);
-        if (out->full)
-            return error_set(err, ERR_LIMIT, "longer than %zu bytes", out->max ? out->max : BUF_MAX_DEFAULT);
+        if (n > 0)
+            buf_add(out, block, (size_t)n);
+        if (n > 0 && !out->full)
+            continue;
+        int r = n < 0 ? error_sys(err, "cannot read")
+                      : error_set(err, ERR_LIMIT, "longer than %zu bytes", out->max ? out->max : BUF_MAX_DEFAULT);
+        out->len = before;
+        out->full = full;
+        if (out->data)
+            out->data[before] = '\0';
+        return r;
     }
+    return 0;
 }
 
 int file_read(int dir, const char *name, struct buf *out, struct error *err)
@@ -149,6 +155,10 @@ int file_write_all(int fd, const void *data, size_t len, struct error *err)
 
 int file_sync(int fd, const char *what, struct error *err)
 {
+    /* Descriptors that were opened with O_PATH (file_open_parent) cannot be synced; what they name can. */
+    auto_close int real = -1;
+    if (fsync(fd) < 0 && errno == EBADF && (real = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) >= 0)
+        fd = real;
     if (fsync(fd) < 0)
         return error_sys(err, "cannot make '%s' durable", what);
     return 0;
@@ -217,8 +227,33 @@ int file_copy(int in, int out, int64_t limit, int64_t *copied, struct error *err
     return 0;
 }
 
+/* A job may have nested directories deeper than there are descriptors: from a certain depth on what is found is lifted to the
+ * top, and removed from there. */
+enum { REMOVE_DEPTH_MAX = 32, REMOVE_TRIES = 8 };
+
+struct removal {
+    int top; /* the directory that is to be removed */
+    int depth;
+    int lifted; /* names given so far */
+};
+
+static int remove_entry(struct removal *removal, int dir, const char *name, struct error *err);
+
+static int lift(struct removal *removal, int dir, const char *name, struct error *err)
+{
+    char lifted[32];
+    fchmodat(dir, name, 0700, 0); /* a directory must be writable for its ".." to change */
+    for (;;) {
+        snprintf(lifted, sizeof lifted, ".lifted.%d", removal->lifted++);
+        if (renameat(dir, name, removal->top, lifted) == 0)
+            return 0;
+        if (errno != ENOTEMPTY && errno != EEXIST && errno != ENOTDIR) /* the job may have had the same idea */
+            return error_sys(err, "cannot move '%s'", name);
+    }
+}
+
 /* Gives up the caller's descriptor. */
-static int empty_dir(int fd, struct error *err)
+static int empty_dir(struct removal *removal, int fd, struct error *err)
 {
     DIR *d = fdopendir(fd);
     if (!d) {
@@ -226,34 +261,57 @@ static int empty_dir(int fd, struct error *err)
         return error_sys(err, "cannot list a directory");
     }
     int r = 0;
+    removal->depth++;
     for (struct dirent *e; r == 0 && (e = readdir(d));) {
         if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
             continue;
-        r = file_remove_tree(dirfd(d), e->d_name, err);
+        r = remove_entry(removal, dirfd(d), e->d_name, err);
     }
+    removal->depth--;
     closedir(d);
     return r;
 }
 
-int file_remove_tree(int dir, const char *name, struct error *err)
+static int open_to_empty(int dir, const char *name, struct error *err)
 {
-    for (int tries = 0; tries < 8; tries++) { /* a dying process may still be creating files */
+    int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 && errno == EACCES && fchmodat(dir, name, 0700, 0) == 0)
+        fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return error_sys(err, "cannot open '%s'", name);
+    fchmod(fd, 0700);
+    return fd;
+}
+
+static int remove_entry(struct removal *removal, int dir, const char *name, struct error *err)
+{
+    for (int tries = 0; tries < REMOVE_TRIES; tries++) { /* a dying process may still be creating files */
         if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
             return 0;
         if (errno != EISDIR && errno != EPERM)
             return error_sys(err, "cannot remove '%s'", name);
         if (unlinkat(dir, name, AT_REMOVEDIR) == 0)
             return 0;
-        int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (fd < 0 && errno == EACCES && fchmodat(dir, name, 0700, 0) == 0)
-            fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (removal->depth >= REMOVE_DEPTH_MAX)
+            return lift(removal, dir, name, err);
+        int fd = open_to_empty(dir, name, err);
         if (fd < 0)
-            return error_sys(err, "cannot open '%s'", name);
-        fchmod(fd, 0700);
-        if (empty_dir(fd, err) < 0)
             return -1;
+        int lifted = removal->lifted;
+        if (removal->depth == 0)
+            removal->top = fd;
+        if (empty_dir(removal, fd, err) < 0)
+            return -1;
+        if (removal->depth == 0 && removal->lifted > lifted)
+            tries = -1; /* that was progress */
     }
     return error_set(err, ERR_SYSTEM, "cannot empty '%s'", name);
+}
+
+int file_remove_tree(int dir, const char *name, struct error *err)
+{
+    struct removal removal = { .top = -1 };
+    return remove_entry(&removal, dir, name, err);
 }
 
 int64_t file_tree_bytes(int dir, const char *name)

@@ -14,7 +14,7 @@
 
 #define auto_close __attribute__((cleanup(file_close)))
 #define steal_fd(fd_pointer)        \
-    ({                              \
+    __extension__({                \
         int fd_ = *(fd_pointer);    \
         *(fd_pointer) = -1;         \
         fd_;                        \

@@ -11,6 +11,7 @@
 enum { GROUPS_MAX = 256 };
 
 static bool entered;
+static gid_t own_gid;
 static gid_t own_groups[GROUPS_MAX];
 static int own_group_count;
 
@@ -45,7 +46,10 @@ int identity_enter(const struct identity *id, struct error *err)
 {
     if (geteuid() != 0 || id->uid == 0)
         return 0;
+    own_gid = getegid();
     own_group_count = getgroups(GROUPS_MAX, own_groups);
+    if (own_group_count < 0)
+        return error_sys(err, "cannot remember the groups of this process");
     if (set_groups_of(id, err) < 0)
         return -1;
     if (setegid(id->gid) < 0 || seteuid(id->uid) < 0) {
@@ -64,7 +68,7 @@ void identity_leave(void)
         return;
     entered = false;
     /* Going on with the wrong rights would be worse than a crash. */
-    if (seteuid(0) < 0 || setegid(0) < 0 || setgroups((size_t)own_group_count, own_groups) < 0)
+    if (seteuid(0) < 0 || setegid(own_gid) < 0 || setgroups((size_t)own_group_count, own_groups) < 0)
         abort();
 }
 

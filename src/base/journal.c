@@ -84,8 +84,8 @@ int journal_open(int dir, const char *name, struct error *err)
         return error_wrap(err, "'%s'", name);
     if (good < text.len && (ftruncate(fd, (off_t)good) < 0 || fdatasync(fd) < 0))
         return error_sys(err, "cannot cut the torn end of the journal '%s'", name);
-    if (fsync(dir) < 0 && errno != EBADF)
-        return error_sys(err, "cannot make the journal '%s' durable", name);
+    if (file_sync(dir, name, err) < 0)
+        return -1;
     return steal_fd(&fd);
 }
 
@@ -93,6 +93,8 @@ int journal_append(int fd, const char *text, size_t len, struct error *err)
 {
     auto_buf struct buf line = { .max = JOURNAL_RECORD_MAX };
     off_t before = lseek(fd, 0, SEEK_END);
+    if (memchr(text, '\n', len))
+        return error_set(err, ERR_INVALID, "a journal record has a newline in it");
     buf_printf(&line, "%08x ", checksum(text, len));
     buf_add(&line, text, len);
     buf_char(&line, '\n');

@@ -11,7 +11,7 @@
 
 /* Hands over what a cleanup variable owns. */
 #define steal(ptr)                 \
-    ({                             \
+    __extension__({               \
         __typeof__(ptr) p_ = (ptr); \
         (ptr) = NULL;              \
         p_;                        \

@@ -65,6 +65,8 @@ static bool parse_clock(const char *text, int64_t *us)
 {
     unsigned h, m, s;
     int used = 0;
+    if (strspn(text, "0123456789:") != strcspn(text, " \t\n\v\f\r")) /* sscanf alone takes signs and blanks */
+        return false;
     if (sscanf(text, "%5u:%2u:%2u%n", &h, &m, &s, &used) != 3 || *skip_space(text + used) || m > 59 || s > 59)
         return false;
     *us = ((int64_t)h * 3600 + m * 60 + s) * SECOND_US;
@@ -112,7 +114,7 @@ const char *units_bytes(int64_t bytes, char out[UNITS_TEXT_MAX])
     static const char *const names[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
     double n = (double)bytes;
     size_t unit = 0;
-    while (n >= 1023.95 && unit < 6) {
+    while (n >= 1023.5 && unit < 6) { /* what would be printed as 1024 */
         n /= 1024;
         unit++;
     }

@@ -6,7 +6,7 @@
 
 #include "ad/ad.h"
 
-/* A NULL-terminated vector of strings; release with command_list_free. */
+/* A NULL-terminated vector of strings (items is NULL while it is empty); release with command_list_release. */
 struct command_list {
     char **items;
     size_t count;
@@ -24,8 +24,10 @@ void command_files(const struct ad *job, const char *attribute, struct command_l
 
 /* Splits arguments in the new syntax: blanks separate, '…' quotes, '' inside is a quote. Used for both attributes. */
 int command_split(const char *text, struct command_list *out, struct error *err);
+/* The inverse: appends the items in the new syntax, quoted where needed. */
+void command_join(const struct command_list *list, struct buf *out);
 
-/* "SIGUSR2", "USR2" or "12" → 12; 0 when it is no signal. */
+/* "SIGUSR2", "USR2", "RTMIN+3" or "12", in any case → 12; 0 when it is no signal. */
 int command_signal(const char *text);
 /* The signal that an attribute names as string or number; `fallback` when absent or unknown. */
 int command_signal_of(const struct ad *job, const char *attribute, int fallback);

@@ -6,7 +6,7 @@
  *   offset `UtcOffset`, seconds), and by type:
  *   0 submit            SubmitHost, LogNotes?, Warnings?
  *   1 execute           ExecuteHost, SlotName?
- *   3 checkpointed      RunLocalUsage/RunRemoteUsage (each: UserUs and SysUs attributes, see below), SentBytes,
+ *   3 checkpointed      RunRemoteUserUs, RunRemoteSysUs, RunLocalUserUs?, RunLocalSysUs?, SentBytes,
  *                       and ours: Generation, Bytes, PauseUs, LatencyUs (extra indented lines after the usage lines)
  *   4 evicted           Checkpointed (bool), RunRemoteUserUs, RunRemoteSysUs, SentBytes, ReceivedBytes, Reason?, ReasonCode?,
  *                       ReasonSubCode?, TerminatedAndRequeued?, usage resources (below)
@@ -25,6 +25,9 @@
  *  28 job ad information, and any other: the attributes, one a line
  *  usage resources: CpusUsage (real), RequestCpus, Cpus; MemoryUsage, RequestMemory, Memory (MiB); DiskUsage, RequestDisk,
  *                   Disk (KiB): the "Partitionable Resources" table, lines only for what is there
+ *
+ * Events 4 and 5 take RunLocal…, 5 also TotalLocal… like RunRemote…; 4 with TerminatedAndRequeued also what tells the end in 5.
+ * An event of another type may have an EventHead, the sentence of its first line.
  */
 #pragma once
 
@@ -38,5 +41,6 @@ enum {
 /* Appends the event's text, closed by "...\n". Newlines inside values become blanks: an event can not fake another. */
 void eventlog_print(const struct ad *event, struct buf *out);
 /* Parses the event at the start of text: *used bytes. Times without year (old format) are refused with an error. What the
- * printed form does not carry is absent. Usage times have whole seconds. */
+ * printed form does not carry is absent. Usage times have whole seconds. A log has no time
+ * zone: EventTime is the local time that was printed, taken as if it were UTC (a time that ends in Z is UTC). */
 int eventlog_parse(const char *text, size_t len, size_t *used, struct ad **event, struct error *err);

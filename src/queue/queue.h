@@ -17,11 +17,14 @@ enum { QUEUE_ABSENT = 1 };
 
 struct queue;
 
-/* Opens `queue.db` in the directory, makes or migrates it; refuses one from a newer version with a clear sentence. */
+/* Opens `queue.db` (mode 0600) in the directory, makes or migrates it; refuses one from a newer version with a clear sentence.
+ * One process has it open at a time: a second one waits for two seconds and fails (ERR_SYSTEM). Damage is ERR_CORRUPT. */
 int queue_open(const char *dir, struct queue **queue, struct error *err);
 void queue_close(struct queue *queue); /* accepts NULL */
 int queue_begin(struct queue *queue, struct error *err);
-/* Durable on return. After a failure (disk full …) the transaction was rolled back. Fault point "queue.commit". */
+/* Durable on return. After a failure (disk full …) the transaction was rolled back. Fault points "queue.begin",
+ * "queue.commit", "queue.committed". A failure of the system within a transaction rolls it back at once; from there to its
+ * end, which is queue_rollback or a failing queue_commit, everything is refused. A refused row (ERR_INVALID) leaves it alive. */
 int queue_commit(struct queue *queue, struct error *err);
 void queue_rollback(struct queue *queue); /* no open transaction: does nothing */
 
@@ -51,11 +54,12 @@ int queue_add_cluster(struct queue *queue, int cluster, const struct ad *ad, str
 int queue_add_job(struct queue *queue, const struct queue_job *job, struct error *err);
 /* Outcome QUEUE_ABSENT. Active jobs only. */
 int queue_get_job(struct queue *queue, struct job_id id, struct queue_job *out, struct error *err);
-/* Writes all fields of an active job. */
+/* Writes all fields of an active job; one that is not there is ERR_INVALID. */
 int queue_put_job(struct queue *queue, const struct queue_job *job, struct error *err);
 /* Moves a job to the history. The cluster's ad goes along: it is kept as long as a job, active or past, needs it. */
 int queue_finish_job(struct queue *queue, struct job_id id, int64_t now_us, struct error *err);
-/* The cluster's ad with the job's own on top: a new ad. Works for active and past jobs. */
+/* The cluster's ad with the job's own on top: a new ad. An attribute that the job sets to undefined is absent in it. Works for
+ * active and past jobs. */
 int queue_full_ad(struct queue *queue, const struct queue_job *job, struct ad **ad, struct error *err);
 
 struct queue_filter {
@@ -65,7 +69,8 @@ struct queue_filter {
     uint32_t states;       /* bit 1u << state; 0 = all */
     int64_t limit;         /* 0 = none */
 };
-/* Calls fn for each; fn returns false to stop. The job is borrowed for the call. */
+/* Calls fn for each; fn returns false to stop. The job is borrowed for the call. Here and below fn may use the queue, also to
+ * change what is iterated over. */
 int queue_each_job(struct queue *queue, const struct queue_filter *filter,
                    bool (*fn)(void *data, const struct queue_job *job), void *data, struct error *err);
 /* Number of active jobs per state into counts[JOB_STATE_COUNT]. */
@@ -98,15 +103,16 @@ struct queue_charge {
 };
 /* Adds to the row with the same keys; cpu time = wall_us * cpus is kept beside. */
 int queue_charge(struct queue *queue, const struct queue_charge *charge, struct error *err);
-/* Sums by "job", "stint", "user", "cause", "class" or "day" ("pool" = one row): ads with the keys (ClusterId, ProcId, Stint,
- * Owner, Cause, Class, Day) and, except by cause and class, one attribute per class: GoodputUs, LostUs, CheckpointUs, RestoreUs,
- * TransferUs, IdleUs (cpu-microseconds), and OccupiedUs, their sum. By cause and by class: Class, Cause, OccupiedUs. Appended to
- * the list `list` of `into`. Filters: owner NULL = all; id.cluster 0 = all. An unknown `by` is ERR_INVALID naming the choices. */
+/* Sums by "job", "stint", "user", "cause", "class" or "day" ("pool" = one row): ads with the keys (ClusterId, ProcId, Owner;
+ * ClusterId, ProcId, Stint, Owner; Owner; Day) and one attribute per class: GoodputUs, LostUs, CheckpointUs, RestoreUs,
+ * TransferUs, IdleUs (cpu-microseconds), and OccupiedUs, their sum; in the order of the keys. By class: Class, OccupiedUs; by
+ * cause: Class, Cause, ForUser (if there is one), OccupiedUs; largest first. Appended to the list `list` of `into`. Filters:
+ * owner NULL = all; id.cluster 0 = all. An unknown `by` is ERR_INVALID naming the choices. */
 struct queue_ledger_query {
     const char *by;
     const char *owner;
     struct job_id id;
-    int first_day, last_day; /* 0, 0 = all */
+    int first_day, last_day; /* inclusive; 0 = open on that side */
 };
 int queue_ledger(struct queue *queue, const struct queue_ledger_query *query, struct ad *into, const char *list,
                  struct error *err);

@@ -4,11 +4,13 @@
  *
  * On disk (format version 1, docs/store.md), below the store's directory:
  *   JOB/000003.manifest      text; last line is the SHA-256 of all before it
- *   JOB/chunks/ab/abcdef…    the bytes whose SHA-256 is the name; files are cut every STORE_CHUNK_BYTES
+ *   JOB/chunks/abcdef…       the bytes whose SHA-256 is the name; files are cut every STORE_CHUNK_BYTES
  *   JOB/chunks/.tmp.*        what a crash leaves, removed by the next capture
  *
- * One writer per job at a time: the caller holds the job's lock. Numbers of generations only grow. Nothing here follows a
- * link or leaves the directories it was given.
+ * One writer per job at a time: the caller holds the job's lock, from before store_capture until after its store_commit, and
+ * for store_retain and store_drop, which would take a captured checkpoint's chunks for garbage. Numbers of generations only
+ * grow. Nothing here follows a link or leaves the directories it was given. From 8 MiB on capture, verify and extract use two
+ * threads of their own, with all signals blocked, gone on return; memory is at most 13 MiB plus the manifest.
  */
 #pragma once
 
@@ -61,7 +63,7 @@ struct store_tree {
     int dir;
 };
 
-/* One thing to capture: a file, link or directory (with all below it) beneath a tree's directory. */
+/* One thing to capture: a file, link or directory (with all below it) beneath a tree's directory; "." is all of the tree. */
 struct store_source {
     const char *tree;
     const char *name;
@@ -75,12 +77,14 @@ int store_open(const char *path, struct store **store, struct error *err);
 void store_close(struct store *store); /* accepts NULL */
 
 /* Reads the sources into the store and fills out->entries, bytes and new_bytes. Returns when the sources may change again; the
- * chunks are not durable yet. A file that changes while it is read is stored as read. Sockets, FIFOs and devices are skipped.
- * The other fields of `out` are the caller's. On failure nothing is kept. */
+ * chunks are not durable yet. A file that changes while it is read is stored as read, up to the size it had when it was opened.
+ * Sockets, FIFOs and devices are skipped; set-user-ID and its like are not kept. The other fields of `out` are the caller's.
+ * On failure nothing is kept. */
 int store_capture(struct store *store, const char *job, const struct store_tree *trees, size_t tree_count,
                   const struct store_source *sources, size_t source_count, struct manifest *out, struct error *err);
-/* Makes the captured checkpoint durable and real under (job, generation). Outcome STORE_EXISTS. On failure the earlier
- * generations are as they were. */
+/* Makes the captured checkpoint durable and real under (job, generation); it may have been captured by another process. Outcome
+ * STORE_EXISTS; the very same manifest again is success. On failure the earlier generations are as they were; after a failure
+ * capture again, for chunks that did not reach the disk are gone. */
 int store_commit(struct store *store, const char *job, const struct manifest *manifest, struct error *err);
 
 /* The generations that have a manifest, ascending; *generations is the caller's to free. No job: 0 of them. */
@@ -98,11 +102,11 @@ int store_verify(struct store *store, const char *job, const struct manifest *ma
 int store_extract(struct store *store, const char *job, const struct manifest *manifest, const struct store_tree *trees,
                   size_t tree_count, uid_t uid, gid_t gid, struct error *err);
 
-/* Removes the oldest generations of kind "checkpoint" until `keep` are left, "evicted" ones older than those that stay, and
- * chunks that no manifest names any more. A generation whose manifest does not parse counts as gone but its chunks are not
- * removed for its sake. */
+/* Removes the oldest generations of kind "checkpoint" until `keep` (at least 1) are left, all that is older than those that
+ * stay, of the other kinds all but the newest `keep`, and chunks that no manifest names any more. A generation whose manifest
+ * does not parse does not count; while one is left (it is newer than what stays), no chunk is removed, for it may be its. */
 int store_retain(struct store *store, const char *job, int keep, struct error *err);
-/* Removes one generation (a corrupt one, say), and everything of a job. Absent is success. */
+/* Removes one generation (a corrupt one, say) and what only it named; everything of a job. Absent is success. */
 int store_drop(struct store *store, const char *job, int generation, struct error *err);
 int store_remove(struct store *store, const char *job, struct error *err);
 /* Jobs that have a directory here: calls fn for each. */

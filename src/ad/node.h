@@ -1,0 +1,125 @@
+/*
+ * The expression tree, private to this module. A node is 16 bytes by value, because a pool holds tens of thousands of them; the
+ * literals that nearly all attributes are need no allocation of their own beside a string's text.
+ *
+ * Chains of one operator (a || b || c) are one node with many children, so that the height of a tree, which bounds every
+ * recursion over it, does not grow with the length of a chain.
+ */
+#pragma once
+
+#include "ad/ad.h"
+
+enum node_kind {
+    NODE_UNDEFINED, /* a zeroed node */
+    NODE_ERROR,
+    NODE_BOOL,
+    NODE_INT,
+    NODE_REAL,
+    NODE_STRING, /* text */
+    NODE_LIST,   /* children */
+    NODE_AD,     /* ad */
+    NODE_REF,    /* text, scope in op */
+    NODE_SELECT, /* children: expression, the attribute's name as a string */
+    NODE_INDEX,  /* children: list, index */
+    NODE_UNARY,  /* children: operand */
+    NODE_BINARY, /* children: two or more operands, joined from the left */
+    NODE_COND,   /* children: condition, then, else */
+    NODE_CALL,   /* children: the function's name as a string, arguments */
+};
+
+enum node_scope { SCOPE_NONE, SCOPE_MY, SCOPE_TARGET };
+
+enum node_op {
+    OP_OR,
+    OP_AND,
+    OP_EQ,
+    OP_NE,
+    OP_IS,
+    OP_ISNT,
+    OP_LT,
+    OP_LE,
+    OP_GT,
+    OP_GE,
+    OP_ADD,
+    OP_SUB,
+    OP_MUL,
+    OP_DIV,
+    OP_MOD,
+    OP_NOT,
+    OP_NEG,
+};
+
+struct node {
+    uint8_t kind;    /* enum node_kind */
+    uint8_t op;      /* enum node_op or enum node_scope */
+    uint16_t height; /* of the tree below, as parsed */
+    uint32_t count;  /* of children */
+    union {
+        bool boolean;
+        int64_t integer;
+        double real;
+        char *text;
+        struct node *children;
+        struct ad *ad;
+    };
+};
+
+struct attribute {
+    char *name;
+    uint32_t hash; /* of the name without case */
+    struct node value;
+};
+
+struct ad {
+    struct attribute *attributes;
+    size_t count;
+    size_t capacity;
+};
+
+enum {
+    PRECEDENCE_COND = 1,
+    PRECEDENCE_UNARY = 9,
+    PRECEDENCE_POSTFIX = 10,
+};
+
+/* How an operator of two operands is written and how tightly it binds. */
+struct node_operator {
+    const char *text;
+    int precedence;
+};
+const struct node_operator *node_operator(enum node_op op); /* up to OP_MOD */
+
+#define auto_node __attribute__((cleanup(node_release)))
+void node_release(struct node *node);
+static inline struct node steal_node(struct node *node)
+{
+    struct node stolen = *node;
+    *node = (struct node){ 0 };
+    return stolen;
+}
+struct node node_copy(const struct node *node);
+struct node node_string(const char *text, size_t len);
+/* Appends a child, which the node owns from then on, and takes its height into account. */
+void node_push(struct node *node, struct node child);
+
+/* Attributes of an ad: NULL when absent. */
+const struct node *node_find(const struct ad *ad, const char *name);
+/* Gives the attribute this value; the ad owns it from then on. */
+void node_assign(struct ad *ad, const char *name, struct node value);
+bool node_name_valid_n(const char *name, size_t len);
+/* ASCII letters only, whatever the locale. */
+char node_lower(char c);
+int node_compare_names(const char *a, const char *b);
+
+/* One expression's text; it need not end with a NUL. */
+struct node_source {
+    const char *text;
+    size_t len;
+    int depth;     /* how deeply it is nested in lists and ads already */
+    size_t column; /* where it starts in its line, from 0, for errors */
+};
+int node_parse(const struct node_source *source, struct node *node, struct error *err);
+void node_print(const struct node *node, struct buf *out);
+/* A real as text that reads back as the same number; infinities and NaN as a call of real(). */
+void node_print_real(double value, struct buf *out);
+void node_print_int(int64_t value, struct buf *out);

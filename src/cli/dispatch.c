@@ -1,0 +1,84 @@
+#include "base/mem.h"
+#include "cli/run.h"
+#include "cli/words.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static void say_usage(const struct cli_command *command, const char *why)
+{
+    auto_buf struct buf text = { 0 };
+    fprintf(stderr, "stint %s: %s\n", command->name, why);
+    cli_print_usage(command, &text);
+    fprintf(stderr, "%stry 'stint help %s'\n", buf_cstr(&text), command->name);
+}
+
+static bool asks_for_help(int argc, char **argv)
+{
+    for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            return true;
+    return false;
+}
+
+static int run_command(const struct cli_command *command, int argc, char **argv)
+{
+    auto_cli_call struct cli_call call = { 0 };
+    struct error err = { 0 };
+    if (asks_for_help(argc, argv)) {
+        auto_buf struct buf text = { 0 };
+        cli_print_help(command, &text);
+        words_print(&text);
+        return CLI_OK;
+    }
+    int r = cli_parse(argc, argv, command, &call, &err);
+    if (r == 0)
+        r = command->run(&call, &err);
+    if (r == CLI_BAD_USAGE) {
+        say_usage(command, err.text);
+        return CLI_USAGE;
+    }
+    if (r < 0) {
+        auto_buf struct buf text = { 0 };
+        words_safe(&text, err.text); /* it may hold what another user or a job wrote */
+        fprintf(stderr, "stint: %s\n", buf_cstr(&text));
+        return CLI_FAILURE;
+    }
+    return r;
+}
+
+static int no_command(const char *name)
+{
+    const char *near = cli_near_command(name);
+    fprintf(stderr, "stint: no command '%s'%s%s%s\ntry 'stint help'\n", name, near ? "; did you mean '" : "", near ? near : "",
+            near ? "'?" : "");
+    return CLI_USAGE;
+}
+
+static int run_words(int argc, char **argv)
+{
+    if (argc < 2) {
+        auto_buf struct buf text = { 0 };
+        cli_print_overview(&text);
+        fputs(buf_cstr(&text), stderr);
+        return CLI_USAGE;
+    }
+    const char *name = argv[1];
+    if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0)
+        name = "version";
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+        name = "help";
+    const struct cli_command *command = cli_find(name);
+    return command ? run_command(command, argc - 2, argv + 2) : no_command(name);
+}
+
+int cli_main(int argc, char **argv)
+{
+    int status = run_words(argc, argv);
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        fprintf(stderr, "stint: cannot write the output: %s\n", strerror(errno));
+        return status == CLI_OK ? CLI_FAILURE : status;
+    }
+    return status;
+}

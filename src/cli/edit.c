@@ -1,0 +1,139 @@
+/* stint edit: NAME=VALUE becomes attributes; names of the submit language are understood where they have units. */
+#include "cli/edit.h"
+
+#include "base/mem.h"
+#include "base/units.h"
+#include "cli/api.h"
+#include "cli/run.h"
+#include "cli/words.h"
+#include "job/id.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+static const struct {
+    const char *command;
+    const char *attribute;
+    int64_t unit; /* a size without unit means this many bytes, and the attribute counts them; 0 = no size */
+    bool duration; /* the attribute is in microseconds */
+} names[] = {
+    { "priority", "JobPrio", 0, false },
+    { "request_cpus", "RequestCpus", 0, false },
+    { "request_memory", "RequestMemory", 1 << 20, false },
+    { "request_disk", "RequestDisk", 1 << 10, false },
+    { "max_retries", "JobMaxRetries", 0, false },
+    { "checkpoint_interval", "CheckpointIntervalUs", 0, true },
+};
+
+static int set_value(struct ad *set, const char *name, const char *value, struct error *err)
+{
+    struct error why;
+    if (ad_set_expr(set, name, value, &why) < 0)
+        return cli_usage_error(err, "the value of '%s' is no expression (a text goes in double quotes): %s", name, why.text);
+    return 0;
+}
+
+int edit_parse(const char *text, struct ad *set, struct error *err)
+{
+    size_t len = strcspn(text, "=");
+    if (text[len] != '=' || len == 0 || text[len + 1] == '\0')
+        return cli_usage_error(err, "'%s' is not of the form NAME=VALUE", text);
+    auto_free char *name = mem_dup_n(text, len);
+    const char *value = text + len + 1;
+    const char *attribute = name;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        int64_t number, unit = names[i].unit;
+        if (strcasecmp(names[i].command, name) != 0)
+            continue;
+        attribute = names[i].attribute;
+        bool size = unit > 0 && units_parse_bytes(value, unit, &number);
+        if (!size && !(names[i].duration && units_parse_duration(value, &number)))
+            continue;
+        ad_set_int(set, attribute, size ? (number + unit - 1) / unit : number);
+        return 0;
+    }
+    if (!ad_name_valid(attribute))
+        return cli_usage_error(err, "'%s' is not the name of an attribute", name);
+    return set_value(set, attribute, value, err);
+}
+
+static int edit_job(struct api *api, struct job_id id, const struct ad *body, struct api_answer *answer, struct error *err)
+{
+    char text[JOB_ID_TEXT_MAX];
+    auto_free char *target = mem_printf("/v1/jobs/%s/edit", job_id_print(id, text));
+    if (api_post(api, target, body, answer, err) < 0)
+        return error_wrap(err, "%s", text);
+    return 0;
+}
+
+/* A cluster's jobs one by one: those that cannot be edited are said, the others are edited. */
+static int edit_cluster(struct api *api, struct job_id id, const struct ad *body, int64_t *edited, int64_t *refused,
+                        struct error *err)
+{
+    auto_free char *target = mem_printf("/v1/jobs?id=%d&attributes=ClusterId,ProcId", id.cluster);
+    auto_ad struct ad *jobs = NULL;
+    if (api_get_ad(api, target, &jobs, err) < 0)
+        return -1;
+    size_t count = ad_list_count(jobs, "Jobs");
+    if (count == 0)
+        return error_set(err, ERR_INVALID, "%d: no job of that cluster is in the queue", id.cluster);
+    for (size_t i = 0; i < count; i++) {
+        auto_api_answer struct api_answer answer = { 0 };
+        struct error why;
+        struct job_id one = { .cluster = id.cluster, .proc = (int)ad_int(ad_list_ad(jobs, "Jobs", i), "ProcId", 0) };
+        if (edit_job(api, one, body, &answer, &why) == 0) {
+            ++*edited;
+            continue;
+        }
+        ++*refused;
+        fprintf(stderr, "stint: %s\n", why.text);
+    }
+    return 0;
+}
+
+static int parse_line(const struct cli_call *call, struct ad *set, size_t *ids, struct error *err)
+{
+    for (size_t i = 0; i < call->operand_count; i++) {
+        struct job_id id;
+        bool is_id = !strchr(call->operands[i], '=');
+        if (is_id && (!job_id_parse(call->operands[i], &id) || i != *ids))
+            return cli_usage_error(err, "'%s' is neither a job's ID nor of the form NAME=VALUE", call->operands[i]);
+        *ids += is_id;
+        int r = is_id ? 0 : edit_parse(call->operands[i], set, err);
+        if (r < 0)
+            return r;
+    }
+    if (*ids == 0)
+        return cli_usage_error(err, "which job? The IDs come first");
+    return *ids < call->operand_count ? 0 : cli_usage_error(err, "what to change? Give NAME=VALUE");
+}
+
+int run_edit(const struct cli_call *call, struct error *err)
+{
+    auto_api struct api *api = NULL;
+    auto_ad struct ad *body = ad_new();
+    struct ad *set = ad_new();
+    size_t ids = 0;
+    int64_t edited = 0, refused = 0;
+    int r = parse_line(call, set, &ids, err);
+    ad_set_ad(body, "Set", set);
+    if (r < 0 || api_open(API_START_IF_WANTED, &api, err) < 0)
+        return r < 0 ? r : -1;
+    for (size_t i = 0; i < ids; i++) {
+        auto_api_answer struct api_answer answer = { 0 };
+        struct job_id id;
+        job_id_parse(call->operands[i], &id);
+        bool cluster = id.proc == JOB_ALL_PROCS;
+        r = cluster ? edit_cluster(api, id, body, &edited, &refused, err) : edit_job(api, id, body, &answer, err);
+        if (r < 0)
+            return -1;
+        edited += !cluster;
+    }
+    if (cli_given(call, "json"))
+        printf("{\"Edited\":%" PRId64 "}\n", edited);
+    else
+        printf("%" PRId64 " job%s edited\n", edited, edited == 1 ? "" : "s");
+    return refused > 0 ? CLI_FAILURE : CLI_OK;
+}

@@ -1,0 +1,181 @@
+/* Events in words. Each event's name has a function that says the rest; an event that is not known yet shows its attributes. */
+#include "base/mem.h"
+#include "cli/words.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <strings.h>
+
+static void add_reason(struct buf *out, const struct ad *event, const char *attribute)
+{
+    const char *reason = ad_string(event, attribute, NULL);
+    if (!reason || !*reason)
+        return;
+    buf_text(out, ": ");
+    words_safe(out, reason);
+}
+
+static void add_why(struct buf *out, const struct ad *event)
+{
+    const char *why = ad_string(event, "Why", NULL);
+    if (!why || !*why)
+        return;
+    buf_text(out, " (");
+    words_safe(out, why);
+    buf_char(out, ')');
+}
+
+static void say_granted(struct buf *out, const struct ad *event)
+{
+    buf_printf(out, "granted a slot: stint %" PRId64, ad_int(event, "Stint", 0));
+}
+
+static void say_running(struct buf *out, const struct ad *event)
+{
+    buf_text(out, ad_bool(event, "Resumed", false) ? "running again" : "running");
+    if (ad_has(event, "Generation"))
+        buf_printf(out, " from checkpoint %" PRId64, ad_int(event, "Generation", 0));
+}
+
+static void say_asked(struct buf *out, const struct ad *event)
+{
+    buf_text(out, "asked for a checkpoint");
+    add_why(out, event);
+}
+
+static void add_measure(struct buf *out, const struct ad *event, const char *attribute, const char *label)
+{
+    if (ad_int(event, attribute, -1) < 0) /* LatencyUs: -1 where nobody had asked */
+        return;
+    buf_printf(out, ", %s ", label);
+    words_duration(out, ad_int(event, attribute, 0));
+}
+
+static void say_taken(struct buf *out, const struct ad *event)
+{
+    buf_printf(out, "checkpoint %" PRId64 " taken", ad_int(event, "Generation", 0));
+    buf_text(out, ": ");
+    words_bytes(out, ad_int(event, "Bytes", 0));
+    if (ad_has(event, "NewBytes") && ad_int(event, "NewBytes", 0) != ad_int(event, "Bytes", 0)) {
+        buf_text(out, " (");
+        words_bytes(out, ad_int(event, "NewBytes", 0));
+        buf_text(out, " new)");
+    }
+    if (ad_has(event, "Files")) {
+        buf_text(out, " in ");
+        words_count(out, ad_int(event, "Files", 0), "file");
+    }
+    add_measure(out, event, "PauseUs", "pause");
+    add_measure(out, event, "CommitUs", "commit");
+    add_measure(out, event, "LatencyUs", "latency");
+    add_why(out, event);
+}
+
+static void say_failed_checkpoint(struct buf *out, const struct ad *event)
+{
+    buf_text(out, "checkpoint failed");
+    add_reason(out, event, "Reason");
+    add_why(out, event);
+}
+
+static void say_refused(struct buf *out, const struct ad *event)
+{
+    buf_text(out, "checkpoint refused");
+    add_reason(out, event, "Reason");
+}
+
+static void say_corrupt(struct buf *out, const struct ad *event)
+{
+    buf_printf(out, "checkpoint %" PRId64 " is corrupt and was set aside", ad_int(event, "Generation", 0));
+    add_reason(out, event, "Reason");
+}
+
+static void say_evicted(struct buf *out, const struct ad *event)
+{
+    buf_text(out, "evicted");
+    buf_text(out, ad_bool(event, "Checkpointed", false) ? " with a checkpoint" : " without a checkpoint");
+    if (ad_has(event, "Generation"))
+        buf_printf(out, " (goes on from %" PRId64 ")", ad_int(event, "Generation", 0));
+    if (ad_has(event, "LostUs")) {
+        buf_text(out, ", ");
+        words_duration(out, ad_int(event, "LostUs", 0));
+        buf_text(out, " lost");
+    }
+    add_reason(out, event, "Reason");
+}
+
+static void say_completed(struct buf *out, const struct ad *event)
+{
+    buf_text(out, "completed: ");
+    words_exit(out, event);
+}
+
+static void say_failed(struct buf *out, const struct ad *event)
+{
+    buf_text(out, "the stint failed");
+    add_reason(out, event, "Reason");
+    buf_text(out, ad_bool(event, "Retry", false) ? "; will be tried again" : "");
+}
+
+/* The event's own attributes as "Name = value". */
+static void say_attributes(struct buf *out, const struct ad *event)
+{
+    static const char *const common[] = { "Seq", "Time", "ClusterId", "ProcId", "Event" };
+    const char *before = ": ";
+    for (size_t i = 0; i < ad_count(event); i++) {
+        const char *name = ad_name(event, i);
+        bool skip = false;
+        for (size_t k = 0; k < sizeof common / sizeof common[0]; k++)
+            skip = skip || strcasecmp(name, common[k]) == 0;
+        if (skip)
+            continue;
+        auto_buf struct buf value = { 0 };
+        ad_print_expr(event, name, &value);
+        buf_printf(out, "%s%s = ", before, name);
+        words_safe(out, buf_cstr(&value));
+        before = ", ";
+    }
+}
+
+static const struct {
+    const char *event;
+    const char *words; /* what is said before the reason, where there is no function */
+    void (*say)(struct buf *out, const struct ad *event);
+} sayings[] = {
+    { "submitted", "submitted", NULL },
+    { "granted", NULL, say_granted },
+    { "running", NULL, say_running },
+    { "checkpoint_asked", NULL, say_asked },
+    { "checkpoint_taken", NULL, say_taken },
+    { "checkpoint_failed", NULL, say_failed_checkpoint },
+    { "checkpoint_refused", NULL, say_refused },
+    { "generation_corrupt", NULL, say_corrupt },
+    { "evicted", NULL, say_evicted },
+    { "vacating", "asked to leave its slot", NULL },
+    { "suspended", "suspended", NULL },
+    { "continued", "continued", NULL },
+    { "held", "held", NULL },
+    { "released", "released", NULL },
+    { "removed", "removed", NULL },
+    { "completed", NULL, say_completed },
+    { "failed", NULL, say_failed },
+    { "runner_lost", "its runner was lost", NULL },
+};
+
+void words_event(struct buf *out, const struct ad *event)
+{
+    const char *name = ad_string(event, "Event", "?");
+    for (size_t i = 0; i < sizeof sayings / sizeof sayings[0]; i++) {
+        if (strcmp(sayings[i].event, name) != 0)
+            continue;
+        if (sayings[i].say) {
+            sayings[i].say(out, event);
+            return;
+        }
+        buf_text(out, sayings[i].words);
+        add_reason(out, event, "Reason");
+        return;
+    }
+    words_safe(out, name);
+    say_attributes(out, event);
+}

@@ -1,0 +1,278 @@
+/*
+ * A job's story. What the pool keeps of stints and checkpoints are ads that grow with the program; the columns here are those that
+ * a reader needs, and one that nobody has a value for is left out.
+ */
+#include "cli/story.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "cli/table.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+enum kind { KIND_INT, KIND_TEXT, KIND_TIME, KIND_DURATION, KIND_BYTES };
+
+struct column {
+    const char *name;
+    enum kind kind;
+    const char *attribute;
+};
+
+static void add_value(struct buf *out, const struct ad *row, const struct column *column)
+{
+    int64_t n = ad_int(row, column->attribute, -1);
+    switch (column->kind) {
+    case KIND_TEXT:
+        words_safe(out, ad_string(row, column->attribute, ""));
+        break;
+    case KIND_INT:
+        if (n >= 0)
+            buf_printf(out, "%" PRId64, n);
+        break;
+    case KIND_TIME:
+        words_time(out, n);
+        break;
+    case KIND_DURATION:
+        if (n >= 0)
+            words_duration(out, n);
+        break;
+    case KIND_BYTES:
+        if (n >= 0)
+            words_bytes(out, n);
+        break;
+    }
+}
+
+static bool column_used(const struct ad *answer, const char *list, const struct column *column)
+{
+    size_t rows = ad_list_count(answer, list);
+    for (size_t i = 0; i < rows; i++)
+        if (ad_has(ad_list_ad(answer, list, i), column->attribute))
+            return true;
+    return false;
+}
+
+static void print_rows(const struct ad *answer, const char *list, const struct column *columns, size_t count,
+                       const struct screen *screen, struct buf *out)
+{
+    struct table_column heads[TABLE_COLUMNS_MAX];
+    const struct column *used[TABLE_COLUMNS_MAX];
+    size_t shown = 0, rows = ad_list_count(answer, list);
+    for (size_t i = 0; i < count; i++) {
+        if (!column_used(answer, list, &columns[i]))
+            continue;
+        enum kind kind = columns[i].kind;
+        heads[shown] = (struct table_column){ columns[i].name, kind == KIND_TEXT ? TABLE_CUT : kind == KIND_TIME ? TABLE_LEFT : TABLE_RIGHT };
+        used[shown++] = &columns[i];
+    }
+    if (shown == 0)
+        return;
+    auto_table struct table *table = table_new(heads, shown);
+    for (size_t i = 0; i < rows; i++) {
+        for (size_t c = 0; c < shown; c++)
+            add_value(table_cell(table), ad_list_ad(answer, list, i), used[c]);
+        table_end_row(table);
+    }
+    table_print(table, screen->width, out);
+}
+
+/* ---- the parts of the story ---- */
+
+static void print_head(const struct ad *job, const struct screen *screen, struct buf *out)
+{
+    buf_text(out, "Job ");
+    words_id(out, job);
+    buf_text(out, " of ");
+    words_safe(out, ad_string(job, "Owner", "?"));
+    buf_text(out, ": ");
+    words_command(out, job);
+    buf_text(out, "\nsubmitted ");
+    words_time(out, ad_int(job, "QDate", 0) * CLOCK_SECOND_US);
+    buf_text(out, " in ");
+    words_safe(out, ad_string(job, "Iwd", "?"));
+    buf_text(out, "\n\nIt is ");
+    words_state(out, job);
+    if (ad_has(job, "EnteredCurrentStatus")) {
+        buf_text(out, ", since ");
+        words_time(out, ad_int(job, "EnteredCurrentStatus", 0) * CLOCK_SECOND_US);
+        buf_text(out, " (");
+        words_age(out, ad_int(job, "EnteredCurrentStatus", 0) * CLOCK_SECOND_US, screen);
+        buf_char(out, ')');
+    }
+    buf_text(out, ".\n");
+}
+
+static void print_idle_reason(const struct ad *answer, const struct ad *job, struct buf *out)
+{
+    const char *reason = ad_string(answer, "IdleReason", "");
+    if (!*reason || strcmp(ad_string(job, "JobState", ""), "idle") != 0)
+        return;
+    buf_text(out, "Why it is idle: ");
+    words_safe(out, reason);
+    buf_char(out, '\n');
+}
+
+static void print_wants(const struct ad *job, struct buf *out)
+{
+    buf_text(out, "It asks for ");
+    words_count(out, ad_int(job, "RequestCpus", 1), "cpu");
+    if (ad_has(job, "RequestMemory")) {
+        buf_text(out, ", ");
+        words_bytes(out, ad_int(job, "RequestMemory", 0) << 20);
+        buf_text(out, " of memory");
+    }
+    if (ad_has(job, "RequestDisk")) {
+        buf_text(out, ", ");
+        words_bytes(out, ad_int(job, "RequestDisk", 0) << 10);
+        buf_text(out, " of disk");
+    }
+    if (ad_int(job, "ResidentSetSize", 0) > 0) {
+        buf_text(out, "; it used ");
+        words_bytes(out, ad_int(job, "ResidentSetSize", 0) << 10);
+        buf_text(out, " of memory");
+    }
+    if (ad_int(job, "JobPrio", 0) != 0)
+        buf_printf(out, "; its priority is %" PRId64, ad_int(job, "JobPrio", 0));
+    buf_text(out, ".\n");
+}
+
+static void print_checkpoint_sentence(const struct ad *job, const struct screen *screen, struct buf *out)
+{
+    int64_t taken = ad_int(job, "NumCkpts", 0), failed = ad_int(job, "NumCkptsFailed", 0);
+    if (taken == 0) {
+        buf_text(out, "No checkpoint has been taken yet");
+    } else {
+        words_count(out, taken, "checkpoint");
+        buf_text(out, taken == 1 ? " was taken" : " were taken, the last one");
+        buf_char(out, ' ');
+        words_age(out, words_last_checkpoint(job), screen);
+        buf_text(out, " ago");
+    }
+    if (ad_int(job, "LastCkptBytes", 0) > 0) {
+        buf_text(out, ": ");
+        words_bytes(out, ad_int(job, "LastCkptBytes", 0));
+        buf_text(out, ", pause ");
+        words_duration(out, ad_int(job, "LastCkptPauseUs", 0));
+        buf_text(out, ", commit ");
+        words_duration(out, ad_int(job, "LastCkptCommitUs", 0));
+    }
+    if (ad_int(job, "LastCkptLatencyUs", -1) > 0) {
+        buf_text(out, ", from the signal to success ");
+        words_duration(out, ad_int(job, "LastCkptLatencyUs", 0));
+    }
+    if (failed > 0)
+        buf_printf(out, "; %" PRId64 " failed", failed);
+    if (ad_string(job, "LastCkptError", NULL)) {
+        buf_text(out, "; the last error: ");
+        words_safe(out, ad_string(job, "LastCkptError", ""));
+    }
+    buf_text(out, ".\n");
+}
+
+static void print_work(const struct ad *job, struct buf *out)
+{
+    buf_text(out, "Of its work ");
+    words_duration(out, ad_int(job, "GoodputUs", 0));
+    buf_text(out, " is saved, ");
+    words_duration(out, ad_int(job, "LostUs", 0));
+    buf_text(out, " was lost");
+    if (ad_int(job, "AtRiskUs", 0) > 0) {
+        buf_text(out, ", ");
+        words_duration(out, ad_int(job, "AtRiskUs", 0));
+        buf_text(out, " is at risk until the next checkpoint");
+    }
+    int64_t vacates = ad_int(job, "NumVacates", 0);
+    if (vacates > 0)
+        buf_printf(out, "; it was evicted %" PRId64 " time%s", vacates, vacates == 1 ? "" : "s");
+    if (vacates > 0 && ad_string(job, "VacateReason", NULL)) {
+        buf_text(out, ", last: ");
+        words_safe(out, ad_string(job, "VacateReason", ""));
+    }
+    buf_text(out, ".\n");
+}
+
+static void print_stints(const struct ad *answer, const struct screen *screen, struct buf *out)
+{
+    static const struct column columns[] = {
+        { "STINT", KIND_INT, "Stint" },
+        { "BEGAN", KIND_TIME, "GrantedWallUs" },
+        { "ENDED", KIND_TIME, "EndedUs" },
+        { "FROM", KIND_INT, "ResumedFrom" },
+        { "RUNS", KIND_INT, "Executions" },
+        { "OCCUPIED", KIND_DURATION, "OccupiedUs" },
+        { "OUTCOME", KIND_TEXT, "Outcome" },
+        { "CAUSE", KIND_TEXT, "Cause" },
+        { "REASON", KIND_TEXT, "Reason" },
+    };
+    if (ad_list_count(answer, "Stints") == 0)
+        return;
+    buf_text(out, "\nStints\n");
+    print_rows(answer, "Stints", columns, sizeof columns / sizeof columns[0], screen, out);
+}
+
+static void print_checkpoints(const struct ad *answer, const struct screen *screen, struct buf *out)
+{
+    static const struct column columns[] = {
+        { "GENERATION", KIND_INT, "Generation" },
+        { "TAKEN", KIND_TIME, "Time" },
+        { "STINT", KIND_INT, "Stint" },
+        { "KIND", KIND_TEXT, "Kind" },
+        { "BYTES", KIND_BYTES, "Bytes" },
+        { "NEW", KIND_BYTES, "NewBytes" },
+        { "FILES", KIND_INT, "Files" },
+        { "PAUSE", KIND_DURATION, "PauseUs" },
+        { "COMMIT", KIND_DURATION, "CommitUs" },
+        { "LATENCY", KIND_DURATION, "LatencyUs" },
+        { "WHY", KIND_TEXT, "Why" },
+        { "STATE", KIND_TEXT, "State" },
+    };
+    if (ad_list_count(answer, "Checkpoints") == 0)
+        return;
+    buf_text(out, "\nCheckpoints\n");
+    print_rows(answer, "Checkpoints", columns, sizeof columns / sizeof columns[0], screen, out);
+}
+
+static void print_ledger(const struct ad *answer, const struct screen *screen, struct buf *out)
+{
+    static const struct column columns[] = {
+        { "CLASS", KIND_TEXT, "Class" }, { "CAUSE", KIND_TEXT, "Cause" }, { "CPU TIME", KIND_DURATION, "OccupiedUs" },
+    };
+    if (ad_list_count(answer, "Ledger") == 0)
+        return;
+    buf_text(out, "\nWhere the time went\n");
+    print_rows(answer, "Ledger", columns, sizeof columns / sizeof columns[0], screen, out);
+}
+
+static void print_events(const struct ad *answer, struct buf *out)
+{
+    size_t count = ad_list_count(answer, "Events");
+    if (count == 0)
+        return;
+    buf_text(out, "\nWhat happened\n");
+    for (size_t i = 0; i < count; i++) {
+        const struct ad *event = ad_list_ad(answer, "Events", i);
+        if (!event)
+            continue;
+        words_time(out, ad_int(event, "Time", 0));
+        buf_text(out, "  ");
+        words_event(out, event);
+        buf_char(out, '\n');
+    }
+}
+
+void story_print(const struct ad *answer, const struct screen *screen, struct buf *out)
+{
+    const struct ad *job = ad_ad(answer, "Job");
+    if (!job)
+        return;
+    print_head(job, screen, out);
+    print_idle_reason(answer, job, out);
+    print_wants(job, out);
+    print_checkpoint_sentence(job, screen, out);
+    print_work(job, out);
+    print_stints(answer, screen, out);
+    print_checkpoints(answer, screen, out);
+    print_ledger(answer, screen, out);
+    print_events(answer, out);
+}

@@ -1,0 +1,178 @@
+/*
+ * The cluster's ad is looked at once; a job of it only for the attributes in which it differs, so that ten thousand jobs alike
+ * cost a handful of system calls. The checks use the submitter's rights, as the transfer will.
+ */
+#include "cli/submit.h"
+
+#include "base/mem.h"
+#include "job/command.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct look {
+    const struct submit *submit;
+    const char *file;
+    const struct ad *job;    /* the differences; NULL = the first job */
+    const char *dir;         /* where relative names start */
+};
+
+static const char *text_of(const struct look *look, const char *name)
+{
+    if (look->job && ad_has(look->job, name))
+        return ad_string(look->job, name, NULL);
+    return ad_string(look->submit->cluster, name, NULL);
+}
+
+static bool truth_of(const struct look *look, const char *name, bool fallback)
+{
+    const struct ad *ad = look->job && ad_has(look->job, name) ? look->job : look->submit->cluster;
+    return ad_bool(ad, name, fallback);
+}
+
+static int complain(const struct look *look, const char *command, struct error *err)
+{
+    int line = submit_line(look->submit, command);
+    return line > 0 ? error_wrap(err, "%s:%d: %s", look->file, line, command) : error_wrap(err, "%s: %s", look->file, command);
+}
+
+static char *full_path(const struct look *look, const char *name)
+{
+    return name[0] == '/' ? mem_dup(name) : mem_printf("%s/%s", look->dir, name);
+}
+
+static int say_absent(const char *path, struct error *err)
+{
+    if (errno == ENOENT)
+        return error_set(err, ERR_INVALID, "'%s' does not exist", path);
+    return error_sys(err, "cannot look at '%s'", path);
+}
+
+static int check_readable(const struct look *look, const char *command, const char *name, bool may_be_directory, struct error *err)
+{
+    auto_free char *path = full_path(look, name);
+    struct stat st;
+    int r = 0;
+    if (stat(path, &st) < 0)
+        r = say_absent(path, err);
+    else if (S_ISDIR(st.st_mode) && !may_be_directory)
+        r = error_set(err, ERR_INVALID, "'%s' is a directory", path);
+    else if (access(path, S_ISDIR(st.st_mode) ? R_OK | X_OK : R_OK) < 0)
+        r = error_sys(err, "cannot read '%s'", path);
+    return r == 0 ? 0 : complain(look, command, err);
+}
+
+static int check_executable(const struct look *look, struct error *err)
+{
+    const char *name = text_of(look, "Cmd");
+    bool transfer = truth_of(look, "TransferExecutable", true);
+    if (!name || (!transfer && name[0] != '/'))
+        return 0; /* it is looked for where the job runs */
+    auto_free char *path = full_path(look, name);
+    struct stat st;
+    int r = 0;
+    if (stat(path, &st) < 0)
+        r = say_absent(path, err);
+    else if (!S_ISREG(st.st_mode))
+        r = error_set(err, ERR_INVALID, S_ISDIR(st.st_mode) ? "'%s' is a directory" : "'%s' is not a file", path);
+    else if (st.st_size == 0)
+        r = error_set(err, ERR_INVALID, "'%s' is empty", path);
+    else if (access(path, X_OK) < 0)
+        r = error_set(err, ERR_INVALID, "'%s' is not executable; make it so with: chmod +x '%s'", path, path);
+    else if (transfer && access(path, R_OK) < 0)
+        r = error_sys(err, "cannot read '%s'", path);
+    return r == 0 ? 0 : complain(look, "executable", err);
+}
+
+static int check_inputs(const struct look *look, struct error *err)
+{
+    const char *input = text_of(look, "In");
+    auto_command_list struct command_list files = { 0 };
+    if (input && *input && strcmp(input, "/dev/null") != 0 && check_readable(look, "input", input, false, err) < 0)
+        return -1;
+    command_files(look->job && ad_has(look->job, "TransferInput") ? look->job : look->submit->cluster, "TransferInput", &files);
+    for (size_t i = 0; i < files.count; i++)
+        if (!strstr(files.items[i], "://") && check_readable(look, "transfer_input_files", files.items[i], true, err) < 0)
+            return -1;
+    return 0;
+}
+
+/* Output, error and log are made later; the directory must be there and take new files. */
+static int check_place(const struct look *look, const char *command, const char *attribute, struct error *err)
+{
+    const char *name = text_of(look, attribute);
+    struct stat st;
+    if (!name || !*name || strcmp(name, "/dev/null") == 0)
+        return 0;
+    auto_free char *path = full_path(look, name);
+    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
+        error_set(err, ERR_INVALID, "'%s' is a directory", path);
+        return complain(look, command, err);
+    }
+    char *slash = strrchr(path, '/');
+    const char *parent = slash == path ? "/" : path;
+    *slash = '\0';
+    int r = 0;
+    if (stat(parent, &st) < 0)
+        r = errno == ENOENT ? error_set(err, ERR_INVALID, "directory '%s' does not exist", parent)
+                            : error_sys(err, "cannot look at '%s'", parent);
+    else if (!S_ISDIR(st.st_mode))
+        r = error_set(err, ERR_INVALID, "'%s' is not a directory", parent);
+    else if (access(parent, W_OK | X_OK) < 0)
+        r = error_sys(err, "cannot write in directory '%s'", parent);
+    return r == 0 ? 0 : complain(look, command, err);
+}
+
+static int check_directory(const struct look *look, struct error *err)
+{
+    struct stat st;
+    int r = 0;
+    if (stat(look->dir, &st) < 0)
+        r = say_absent(look->dir, err);
+    else if (!S_ISDIR(st.st_mode))
+        r = error_set(err, ERR_INVALID, "'%s' is not a directory", look->dir);
+    return r == 0 ? 0 : complain(look, "initialdir", err);
+}
+
+static int check_job(const struct look *look, struct error *err)
+{
+    static const struct {
+        const char *command, *attribute;
+    } places[] = { { "output", "Out" }, { "error", "Err" }, { "log", "UserLog" } };
+    if (check_directory(look, err) < 0 || check_executable(look, err) < 0 || check_inputs(look, err) < 0)
+        return -1;
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
+        if (check_place(look, places[i].command, places[i].attribute, err) < 0)
+            return -1;
+    return 0;
+}
+
+static bool concerns_files(const struct ad *differences)
+{
+    static const char *const attributes[] = { "Iwd", "Cmd", "TransferExecutable", "In", "TransferInput", "Out", "Err", "UserLog" };
+    for (size_t i = 0; i < sizeof attributes / sizeof attributes[0]; i++)
+        if (ad_has(differences, attributes[i]))
+            return true;
+    return false;
+}
+
+int submit_check(const struct submit *submit, const char *file, struct error *err)
+{
+    struct look look = { .submit = submit, .file = file };
+    look.dir = ad_string(submit->cluster, "Iwd", "/");
+    if (check_job(&look, err) < 0)
+        return -1;
+    for (size_t i = 0; submit->procs && i < submit->proc_count; i++) {
+        if (!submit->procs[i] || !concerns_files(submit->procs[i]))
+            continue;
+        look.job = submit->procs[i];
+        look.dir = text_of(&look, "Iwd");
+        look.dir = look.dir ? look.dir : "/";
+        if (check_job(&look, err) < 0)
+            return -1;
+    }
+    return 0;
+}

@@ -1,0 +1,131 @@
+#include "cli/words.h"
+
+#include "base/clock.h"
+#include "base/units.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+void words_safe(struct buf *out, const char *text)
+{
+    for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
+        if (*p == '\n' || *p == '\t')
+            buf_char(out, ' ');
+        else if (*p < 0x20 || *p == 0x7f)
+            buf_char(out, '?');
+        else if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0) { /* control characters of the C1 set, in UTF-8 */
+            buf_char(out, '?');
+            p++;
+        } else
+            buf_char(out, (char)*p);
+    }
+}
+
+void words_count(struct buf *out, int64_t n, const char *noun)
+{
+    buf_printf(out, "%" PRId64 " %s%s", n, noun, n == 1 ? "" : "s");
+}
+
+static void add_time(struct buf *out, int64_t us, const char *format)
+{
+    time_t s = (time_t)(us / CLOCK_SECOND_US);
+    struct tm tm;
+    char text[64];
+    if (us <= 0 || !localtime_r(&s, &tm) || strftime(text, sizeof text, format, &tm) == 0)
+        buf_char(out, '-');
+    else
+        buf_text(out, text);
+}
+
+void words_time(struct buf *out, int64_t us)
+{
+    add_time(out, us, "%Y-%m-%d %H:%M:%S");
+}
+
+void words_short_time(struct buf *out, int64_t us)
+{
+    add_time(out, us, "%m-%d %H:%M");
+}
+
+void words_duration(struct buf *out, int64_t us)
+{
+    char text[UNITS_TEXT_MAX];
+    buf_text(out, us == 0 ? "0s" : units_duration(us, text));
+}
+
+void words_bytes(struct buf *out, int64_t bytes)
+{
+    char text[UNITS_TEXT_MAX];
+    buf_text(out, units_bytes(bytes, text));
+}
+
+void words_age(struct buf *out, int64_t us, const struct screen *screen)
+{
+    if (us <= 0)
+        buf_char(out, '-');
+    else if (screen->now_us - us < CLOCK_SECOND_US)
+        buf_text(out, "0s");
+    else
+        words_duration(out, (screen->now_us - us) / CLOCK_SECOND_US * CLOCK_SECOND_US);
+}
+
+void words_id(struct buf *out, const struct ad *ad)
+{
+    buf_printf(out, "%" PRId64, ad_int(ad, "ClusterId", 0));
+    if (ad_has(ad, "ProcId"))
+        buf_printf(out, ".%" PRId64, ad_int(ad, "ProcId", 0));
+}
+
+void words_exit(struct buf *out, const struct ad *job)
+{
+    if (ad_has(job, "ExitSignal"))
+        buf_printf(out, "signal %" PRId64, ad_int(job, "ExitSignal", 0));
+    else if (ad_has(job, "ExitCode"))
+        buf_printf(out, "exit %" PRId64, ad_int(job, "ExitCode", 0));
+    else
+        buf_char(out, '-');
+}
+
+void words_state(struct buf *out, const struct ad *job)
+{
+    const char *state = ad_string(job, "JobState", "?");
+    const char *reason = NULL;
+    words_safe(out, state);
+    if (strcmp(state, "completed") == 0) {
+        buf_text(out, ": ");
+        words_exit(out, job);
+        return;
+    }
+    if (strcmp(state, "held") == 0 || strcmp(state, "holding") == 0)
+        reason = ad_string(job, "HoldReason", NULL);
+    if (strcmp(state, "removed") == 0 || strcmp(state, "removing") == 0)
+        reason = ad_string(job, "RemoveReason", NULL);
+    if (reason && *reason) {
+        buf_text(out, ": ");
+        words_safe(out, reason);
+    }
+}
+
+void words_command(struct buf *out, const struct ad *job)
+{
+    const char *program = ad_string(job, "Cmd", "?");
+    const char *slash = strrchr(program, '/');
+    words_safe(out, slash && slash[1] ? slash + 1 : program);
+    const char *arguments = ad_string(job, "Arguments", ad_string(job, "Args", ""));
+    if (*arguments) {
+        buf_char(out, ' ');
+        words_safe(out, arguments);
+    }
+}
+
+int64_t words_last_checkpoint(const struct ad *job)
+{
+    return ad_int(job, "LastCkptTimeUs", ad_int(job, "LastCkptTime", 0) * CLOCK_SECOND_US);
+}
+
+void words_print(const struct buf *text)
+{
+    fwrite(buf_cstr(text), 1, text->len, stdout);
+}

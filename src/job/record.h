@@ -1,0 +1,42 @@
+/*
+ * The journal of a job: what its stints did, one record after another, in the order in which it became true. A runner appends
+ * while it holds the job's lock; the pool appends only RECORD_FENCE, and only while it holds the lock itself. The pool folds
+ * the records into the queue; folding is idempotent, because it keeps the offset that it has read to.
+ *
+ * Every record is an ad in JSON with Record (one of the names below), Stint, WallUs and BootUs. A runner whose stint number is
+ * not above every number that the journal holds in a BEGIN or FENCE may not begin.
+ */
+#pragma once
+
+/* The stint began: GrantedWallUs, GrantedBootUs (when the slot became its), BootId, Pid, Mode (fresh, resume, deliver). */
+#define RECORD_BEGIN "begin"
+/* A generation could not be used: Generation, Reason. */
+#define RECORD_CORRUPT "corrupt"
+/* The job's program was started: Pid, Resumed, Generation (0 = from the start), Execution (1, 2, … within the stint). */
+#define RECORD_RUN "run"
+#define RECORD_SUSPEND "suspend"
+#define RECORD_CONTINUE "continue"
+/* The checkpoint signal was sent: Why (periodic, user, vacate), Signal. */
+#define RECORD_ASK "ask"
+/* A checkpoint that was asked for by a person can not be had: Reason. */
+#define RECORD_REFUSE "refuse"
+/* The program ended: ExitCode | ExitSignal, Checkpoint (it ended in the way that means one), Final (its own end, not an
+ * eviction's), Why, UserUs, SysUs, MaxRssKb. */
+#define RECORD_EXIT "exit"
+/* A checkpoint exists: Generation, Bytes, NewBytes, Files, PauseUs, CommitUs, LatencyUs (-1: it was not asked for), Why. */
+#define RECORD_COMMIT "commit"
+/* A checkpoint was tried and is not there: Reason, Why. The job goes on. */
+#define RECORD_FAIL "fail"
+/* What an eviction left was kept as a generation of its own: Generation, Bytes, Files. */
+#define RECORD_SAVE "save"
+/* Sizes: ImageSizeKb, RssKb, DiskKb, UserUs, SysUs. */
+#define RECORD_USAGE "usage"
+/* A remark for the user: Text. */
+#define RECORD_NOTE "note"
+/* Output files are in their places: Bytes, Files. */
+#define RECORD_DELIVER "deliver"
+/* The stint is over: Outcome (completed, evicted, failed, held), Reason, Cause, ForUser, Checkpointed, HoldCode, HoldSubCode,
+ * ExitCode | ExitSignal, Deliverable (the sandbox holds results that are not delivered yet). */
+#define RECORD_END "end"
+/* The pool declares the stint over, because its runner is gone: Reason, Cause, Deliverable. */
+#define RECORD_FENCE "fence"

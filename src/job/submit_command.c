@@ -1,0 +1,145 @@
+/*
+ * The commands, in the order in which their attributes appear in the ad. A command that stands here with to_later is known
+ * from HTCondor and not used yet: it is kept as its attribute (or dropped, where the attribute is NULL), and the note says
+ * what happens instead.
+ */
+#include "job/submit_parts.h"
+
+#include <limits.h>
+#include <string.h>
+#include <strings.h>
+
+#define LATER(name_, attribute_, note_) { name_, attribute_, submit_to_later, .note = note_ }
+#define DAYS_MAX (366LL * 86400)
+
+const struct submit_command submit_commands[] = {
+    { "universe", "JobUniverse", submit_to_universe, .always = true },
+    { "executable", "Cmd", submit_to_executable, .always = true },
+    { "arguments", NULL, submit_to_arguments, .aliases = "args arguments2" },
+    { "environment", NULL, submit_to_environment, .aliases = "env environment2" },
+    { "getenv", "GetEnvironment", submit_to_getenv, .aliases = "get_env" },
+    { "initialdir", "Iwd", submit_to_iwd, .aliases = "initial_dir iwd job_iwd", .always = true },
+    { "input", "In", submit_to_string, .aliases = "stdin" },
+    { "output", "Out", submit_to_string, .aliases = "stdout" },
+    { "error", "Err", submit_to_string, .aliases = "stderr" },
+    { "log", "UserLog", submit_to_string },
+    { "stream_output", "StreamOut", submit_to_bool },
+    { "stream_error", "StreamErr", submit_to_bool },
+    { "batch_name", "JobBatchName", submit_to_string },
+    { "description", "JobDescription", submit_to_string },
+
+    { "request_cpus", "RequestCpus", submit_to_cpus, .least = 1, .most = 1 << 20, .always = true },
+    { "request_memory", "RequestMemory", submit_to_mebibytes, .aliases = "requestmemory" },
+    { "request_disk", "RequestDisk", submit_to_kibibytes, .aliases = "requestdisk" },
+    { "requirements", "Requirements", submit_to_expr },
+    { "rank", "Rank", submit_to_expr, .aliases = "preferences" },
+    { "priority", "JobPrio", submit_to_int, .aliases = "prio", .least = INT_MIN, .most = INT_MAX },
+    { "hold", "JobStatus", submit_to_hold },
+
+    { "should_transfer_files", "ShouldTransferFiles", submit_to_choice, .note = "YES|true NO|false IF_NEEDED" },
+    { "when_to_transfer_output", "WhenToTransferOutput", submit_to_choice,
+      .note = "ON_EXIT ON_EXIT_OR_EVICT|always ON_SUCCESS" },
+    { "transfer_executable", "TransferExecutable", submit_to_bool },
+    { "transfer_input_files", "TransferInput", submit_to_list },
+    { "transfer_output_files", "TransferOutput", submit_to_list },
+    { "transfer_checkpoint_files", "TransferCheckpoint", submit_to_list },
+
+    { "checkpoint_exit_code", "SuccessCheckpointExitCode", submit_to_checkpoint_code, .least = 0, .most = 255 },
+    { "checkpoint_interval", "CheckpointIntervalUs", submit_to_interval },
+    { "kill_sig", "KillSig", submit_to_signal },
+    { "remove_kill_sig", "RemoveKillSig", submit_to_signal },
+    { "hold_kill_sig", "HoldKillSig", submit_to_signal },
+    { "job_max_vacate_time", "JobMaxVacateTime", submit_to_seconds, .most = DAYS_MAX },
+    { "kill_sig_timeout", "KillSigTimeout", submit_to_seconds, .most = DAYS_MAX },
+    { "max_retries", "JobMaxRetries", submit_to_int, .least = 0, .most = INT_MAX },
+    { "success_exit_code", "JobSuccessExitCode", submit_to_int, .least = 0, .most = 255 },
+    { "retry_until", "JobRetryUntil", submit_to_retry_until },
+
+    { "notification", NULL, submit_to_nothing, .note = "no mail is sent" },
+    { "notify_user", NULL, submit_to_nothing, .note = "no mail is sent" },
+    LATER("accounting_group", "AcctGroup", "usage counts for the user alone"),
+    LATER("accounting_group_user", "AcctGroupUser", "usage counts for the user alone"),
+    LATER("nice_user", "NiceUser", "the job counts like any other"),
+    LATER("concurrency_limits", "ConcurrencyLimits", "jobs run side by side as far as the machine allows"),
+    LATER("request_gpus", "RequestGPUs", "no GPU is assigned"),
+    LATER("leave_in_queue", "LeaveJobInQueue", "a finished job moves to the history"),
+    LATER("on_exit_hold", "OnExitHold", "the exit never holds the job"),
+    LATER("on_exit_hold_reason", "OnExitHoldReason", "the exit never holds the job"),
+    LATER("on_exit_hold_subcode", "OnExitHoldSubCode", "the exit never holds the job"),
+    LATER("on_exit_remove", "OnExitRemove", "a job that exits is finished, unless max_retries says otherwise"),
+    LATER("periodic_hold", "PeriodicHold", "only you hold the job"),
+    LATER("periodic_hold_reason", "PeriodicHoldReason", "only you hold the job"),
+    LATER("periodic_hold_subcode", "PeriodicHoldSubCode", "only you hold the job"),
+    LATER("periodic_release", "PeriodicRelease", "only you release the job"),
+    LATER("periodic_remove", "PeriodicRemove", "only you remove the job"),
+    LATER("periodic_remove_reason", "PeriodicRemoveReason", "only you remove the job"),
+    LATER("periodic_vacate", "PeriodicVacate", "only you and the pool vacate the job"),
+    LATER("allowed_execute_duration", "AllowedExecuteDuration", "the job may run as long as it takes"),
+    LATER("allowed_job_duration", "AllowedJobDuration", "the job may run as long as it takes"),
+    LATER("max_job_retirement_time", "MaxJobRetirementTime", "the pool decides"),
+    LATER("job_lease_duration", "JobLeaseDuration", "a runner that dies is noticed at once"),
+    LATER("keep_claim_idle", "KeepClaimIdle", "slots are given out anew each time"),
+    LATER("want_graceful_removal", "WantGracefulRemoval", "removal sends kill_sig first"),
+    LATER("checkpoint_destination", "CheckpointDestination", "checkpoints go to the pool's own store"),
+    LATER("preserve_relative_paths", "PreserveRelativePaths", "files arrive under their last name"),
+    LATER("erase_output_and_error_on_restart", "EraseOutputAndErrorOnRestart",
+          "output goes on where the checkpoint has it"),
+    LATER("transfer_output_remaps", "TransferOutputRemaps", "files keep their names"),
+    LATER("output_destination", "OutputDestination", "output goes to the directory of the job"),
+    LATER("transfer_input", "TransferIn", "the input is transferred"),
+    LATER("transfer_output", "TransferOut", "the output is transferred"),
+    LATER("transfer_error", "TransferErr", "the error output is transferred"),
+    LATER("stream_input", "StreamIn", "the input is transferred before the start"),
+    LATER("max_materialize", NULL, "all jobs enter the queue at once"),
+    LATER("max_idle", NULL, "all jobs enter the queue at once"),
+    LATER("materialize_max_idle", NULL, "all jobs enter the queue at once"),
+    LATER("deferral_time", "DeferralTime", "the job starts as soon as it can"),
+    LATER("deferral_window", "DeferralWindow", "the job starts as soon as it can"),
+    LATER("deferral_prep_time", "DeferralPrepTime", "the job starts as soon as it can"),
+    LATER("cron_minute", "CronMinute", "the job starts as soon as it can"),
+    LATER("cron_hour", "CronHour", "the job starts as soon as it can"),
+    LATER("cron_day_of_month", "CronDayOfMonth", "the job starts as soon as it can"),
+    LATER("cron_month", "CronMonth", "the job starts as soon as it can"),
+    LATER("cron_day_of_week", "CronDayOfWeek", "the job starts as soon as it can"),
+    LATER("next_job_start_delay", "NextJobStartDelay", "jobs start as fast as they can"),
+    LATER("coresize", "CoreSize", "the limit of the pool's user holds"),
+    LATER("image_size", "ImageSize", "it is measured"),
+    LATER("log_xml", NULL, "the log is text"),
+    LATER("dagman_log", NULL, "only 'log' is written"),
+    LATER("manifest", "JobManifestDesired", "no list of the sandbox is made"),
+    LATER("manifest_dir", "JobManifestDir", "no list of the sandbox is made"),
+    LATER("docker_image", "DockerImage", "the job runs in the machine's own file system"),
+    LATER("container_image", "ContainerImage", "the job runs in the machine's own file system"),
+    LATER("x509userproxy", "x509userproxy", "no proxy is handed over"),
+    LATER("use_x509userproxy", NULL, "no proxy is handed over"),
+    LATER("use_oauth_services", NULL, "no token is handed over"),
+    LATER("run_as_owner", "RunAsOwner", "jobs always run as their owner"),
+    LATER("load_profile", NULL, "there are no profiles to load"),
+    LATER("copy_to_spool", NULL, "the executable is read when the job starts"),
+    LATER("append_files", NULL, "files are transferred whole"),
+    LATER("allow_startup_script", NULL, "any program may be the executable"),
+    LATER("submit_event_notes", NULL, "the log has no notes"),
+    LATER("job_ad_information_attrs", NULL, "the log has its own attributes only"),
+    LATER("skip_filechecks", NULL, "files are looked for at submission"),
+};
+const size_t submit_command_count = sizeof submit_commands / sizeof submit_commands[0];
+
+static bool has_word(const char *words, const char *name)
+{
+    size_t want = strlen(name);
+    while (words && *words) {
+        size_t len = strcspn(words, " ");
+        if (len == want && strncasecmp(words, name, len) == 0)
+            return true;
+        words += len + (words[len] == ' ');
+    }
+    return false;
+}
+
+const struct submit_command *submit_command_find(const char *name)
+{
+    for (size_t i = 0; i < submit_command_count; i++)
+        if (strcasecmp(submit_commands[i].name, name) == 0 || has_word(submit_commands[i].aliases, name))
+            return &submit_commands[i];
+    return NULL;
+}

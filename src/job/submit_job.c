@@ -1,0 +1,209 @@
+/*
+ * The jobs of one queue statement. Ten thousand jobs mostly differ in one argument or in nothing, so the commands are
+ * evaluated once, for the first of them, and parted in two: those whose text depends on the job's number, which are evaluated
+ * again for each job, and the rest. A job is then described by what differs from the first job of the whole submission:
+ *
+ *   fixed    attributes of the commands that do not depend on the number
+ *   varying  attributes of those that do, for one job
+ *   missing  attributes of the first job that `fixed` lacks: undefined unless `varying` has them
+ *
+ * A command that writes over an attribute of a varying one varies too, so that the last writer stays the last.
+ */
+#include "job/submit_parts.h"
+
+#include "base/mem.h"
+
+#include <ctype.h>
+#include <string.h>
+
+/* One thing to evaluate: a command of the table or an attribute of the user's. */
+struct entry {
+    const struct submit_command *command;
+    const struct submit_key *key; /* NULL: a command that always has its say */
+    bool varies;
+};
+
+struct batch {
+    struct submit_parser *parser;
+    struct entry *entries;
+    size_t count, capacity;
+    struct ad *fixed;
+    struct ad *first;   /* all attributes of the statement's first job, in the commands' order */
+    struct ad *base;    /* in what `fixed` differs from the cluster's ad */
+    size_t base_bytes;
+    const char **missing;
+    size_t missing_count, missing_capacity;
+    int line;
+};
+
+static void batch_release(struct batch *b)
+{
+    free(b->entries);
+    ad_free(b->fixed);
+    ad_free(b->first);
+    ad_free(b->base);
+    free(b->missing);
+}
+
+static int at_line(const struct batch *b, int line, struct error *err)
+{
+    return error_wrap(err, "%s:%d", b->parser->options->file, line);
+}
+
+static void add_entry(struct batch *b, const struct submit_command *command, const struct submit_key *key)
+{
+    b->entries = mem_grow(b->entries, &b->capacity, b->count + 1, sizeof *b->entries);
+    b->entries[b->count++] = (struct entry){ .command = command, .key = key };
+}
+
+static void collect_entries(struct batch *b)
+{
+    const struct submit_parser *parser = b->parser;
+    for (size_t i = 0; i < submit_command_count; i++)
+        if (parser->set[i] || submit_commands[i].always)
+            add_entry(b, &submit_commands[i], parser->set[i]);
+    for (size_t i = 0; i < parser->attribute_count; i++)
+        add_entry(b, NULL, parser->attributes[i]);
+}
+
+static char *trim(char *text)
+{
+    while (isspace((unsigned char)*text))
+        text++;
+    size_t len = strlen(text);
+    while (len > 0 && isspace((unsigned char)text[len - 1]))
+        text[--len] = '\0';
+    return text;
+}
+
+/* Puts the entry's attributes for one job into `ad`; *varies tells whether they depend on its number. */
+static int evaluate(struct batch *b, const struct entry *entry, int proc, int step, struct ad *ad, bool *varies,
+                    struct error *err)
+{
+    struct submit_job job = { .parser = b->parser, .ad = ad, .line = entry->key ? entry->key->line : b->line };
+    struct submit_expander x = { .parser = b->parser, .line = job.line, .proc = proc, .step = step };
+    auto_buf struct buf text = { 0 };
+    if (entry->key && submit_expand(&x, entry->key->text, &text, err) < 0)
+        return at_line(b, job.line, err);
+    *varies = x.used_proc;
+    char *value = text.data ? trim(text.data) : NULL;
+    if (value && !*value)
+        value = NULL;
+    int done = 0;
+    if (entry->command && (value || entry->command->always))
+        done = entry->command->convert(&job, entry->command, value, err);
+    else if (!entry->command && value)
+        done = submit_set_attribute(&job, entry->key, value, err);
+    if (done < 0)
+        return at_line(b, job.line, err);
+    if (*varies && value)
+        b->parser->differences += strlen(value);
+    return 0;
+}
+
+static bool shares_name(const struct ad *a, const struct ad *b)
+{
+    for (size_t i = 0; i < ad_count(a); i++)
+        if (ad_has(b, ad_name(a, i)))
+            return true;
+    return false;
+}
+
+/* Evaluates everything for the statement's first job and parts the entries. */
+static int evaluate_first(struct batch *b, int proc, struct error *err)
+{
+    auto_ad struct ad *varying = ad_new();
+    b->fixed = ad_new();
+    b->first = ad_new();
+    for (size_t i = 0; i < b->count; i++) {
+        struct entry *entry = &b->entries[i];
+        auto_ad struct ad *part = ad_new();
+        if (evaluate(b, entry, proc, 0, part, &entry->varies, err) < 0)
+            return -1;
+        entry->varies = entry->varies || shares_name(part, varying);
+        ad_update(entry->varies ? varying : b->fixed, part);
+        ad_update(b->first, part);
+    }
+    submit_check_attributes(b->parser, b->first, b->line);
+    return 0;
+}
+
+/* Sets in `into` the attributes of `from` that the cluster's ad has not or has otherwise. */
+static void add_differences(const struct ad *cluster, const struct ad *from, struct ad *into)
+{
+    for (size_t i = 0; i < ad_count(from); i++) {
+        const char *name = ad_name(from, i);
+        if (!ad_same(cluster, from, name))
+            ad_copy_attribute(into, name, from, name);
+    }
+}
+
+static void compare_fixed(struct batch *b)
+{
+    const struct ad *cluster = b->parser->out->cluster;
+    b->base = ad_new();
+    add_differences(cluster, b->fixed, b->base);
+    for (size_t i = 0; i < ad_count(cluster); i++) {
+        if (ad_has(b->fixed, ad_name(cluster, i)))
+            continue;
+        b->missing = mem_grow(b->missing, &b->missing_capacity, b->missing_count + 1, sizeof *b->missing);
+        b->missing[b->missing_count++] = ad_name(cluster, i);
+    }
+    auto_buf struct buf text = { 0 };
+    ad_print(b->base, &text);
+    b->base_bytes = text.len;
+}
+
+static int make_job(struct batch *b, int proc, int step, struct ad **difference, struct error *err)
+{
+    const struct ad *cluster = b->parser->out->cluster;
+    auto_ad struct ad *varying = ad_new();
+    auto_ad struct ad *own = ad_copy(b->base);
+    bool varies;
+    for (size_t i = 0; i < b->count; i++)
+        if (b->entries[i].varies && evaluate(b, &b->entries[i], proc, step, varying, &varies, err) < 0)
+            return -1;
+    add_differences(cluster, varying, own);
+    for (size_t i = 0; i < ad_count(varying); i++)
+        if (ad_same(cluster, varying, ad_name(varying, i)))
+            ad_remove(own, ad_name(varying, i));
+    for (size_t i = 0; i < b->missing_count; i++)
+        if (!ad_has(varying, b->missing[i]) && ad_set_expr(own, b->missing[i], "undefined", err) < 0)
+            return at_line(b, b->line, err);
+    b->parser->differences += b->base_bytes;
+    if (b->parser->differences > SUBMIT_DIFFERENCES_MAX)
+        return error_set(err, ERR_LIMIT, "%s:%d: the jobs differ from each other in more than %d MiB; submit fewer at once",
+                         b->parser->options->file, b->line, (int)(SUBMIT_DIFFERENCES_MAX >> 20));
+    *difference = ad_count(own) > 0 ? steal(own) : NULL;
+    return 0;
+}
+
+static bool any_varies(const struct batch *b)
+{
+    for (size_t i = 0; i < b->count; i++)
+        if (b->entries[i].varies)
+            return true;
+    return false;
+}
+
+int submit_make_jobs(struct submit_parser *parser, int count, int line, struct error *err)
+{
+    __attribute__((cleanup(batch_release))) struct batch b = { .parser = parser, .line = line };
+    struct submit *out = parser->out;
+    collect_entries(&b);
+    if (evaluate_first(&b, (int)out->proc_count, err) < 0)
+        return -1;
+    if (!out->cluster)
+        out->cluster = ad_copy(b.first);
+    compare_fixed(&b);
+    size_t from = out->proc_count, to = from + (size_t)count;
+    out->procs = mem_grow(out->procs, &parser->proc_capacity, to, sizeof *out->procs);
+    memset(out->procs + from, 0, (size_t)count * sizeof *out->procs);
+    out->proc_count = to;
+    if (from == 0 && !any_varies(&b))
+        return 0;
+    for (size_t i = from == 0 ? 1 : from; i < to; i++)
+        if (make_job(&b, (int)i, (int)(i - from), &out->procs[i], err) < 0)
+            return -1;
+    return 0;
+}

@@ -1,0 +1,346 @@
+/* What people ask of jobs: one transaction for all of a request, then the orders to runners. */
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/mem.h"
+#include "pool/pool.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+struct verb {
+    const char *name;
+    enum job_event event;
+    const char *done; /* what became of it, for people */
+};
+
+static const struct verb verbs[] = {
+    { "checkpoint", JOB_EVENT_CHECKPOINT, "asked for a checkpoint" },
+    { "vacate", JOB_EVENT_VACATE, "asked to leave its slot" },
+    { "hold", JOB_EVENT_HOLD, "held" },
+    { "release", JOB_EVENT_RELEASE, "released" },
+    { "remove", JOB_EVENT_REMOVE, "removed" },
+    { "suspend", JOB_EVENT_SUSPEND, "suspended" },
+    { "continue", JOB_EVENT_CONTINUE, "continued" },
+};
+
+struct job_list {
+    struct job_id *ids;
+    size_t count, capacity;
+};
+
+struct change {
+    struct job_id id;
+    struct job_move move;
+    enum job_state before;
+    struct ad *ad;
+};
+
+struct action {
+    struct pool *pool;
+    const struct verb *verb;
+    const struct ad *request;
+    struct ad *answer;
+    uid_t uid;
+    struct ad_expr *constraint;
+    struct job_list found;
+    struct change *changes;
+    size_t change_count, change_capacity;
+};
+
+bool pool_may(const struct pool *p, uid_t uid, uid_t owner)
+{
+    return uid == 0 || uid == owner || (!p->machine_wide && uid == p->owner.uid);
+}
+
+static void add_result(struct action *a, const char *id, bool ok, const char *message)
+{
+    struct ad *result = ad_new();
+    ad_set_string(result, "Id", id);
+    ad_set_bool(result, "Ok", ok);
+    ad_set_string(result, "Message", message);
+    ad_set_int(result, "Seq", a->pool->last_event);
+    ad_append_ad(a->answer, "Results", result);
+}
+
+static bool collect(void *data, const struct queue_job *job)
+{
+    struct action *a = data;
+    if (a->constraint) {
+        struct ad *ad = NULL;
+        struct error ignored;
+        if (report_job(a->pool, job, &ad, &ignored) < 0)
+            return true;
+        struct ad_scope scope = { .my = ad, .now = clock_wall_us() / CLOCK_SECOND_US };
+        bool wanted = ad_expr_true(a->constraint, &scope) && pool_may(a->pool, a->uid, job->uid);
+        ad_free(ad);
+        if (!wanted)
+            return true;
+    }
+    struct job_list *l = &a->found;
+    l->ids = mem_grow(l->ids, &l->capacity, l->count + 1, sizeof *l->ids);
+    l->ids[l->count++] = job->id;
+    return true;
+}
+
+static int find_jobs(struct action *a, struct error *err)
+{
+    const char *text = ad_string(a->request, "Constraint", NULL);
+    struct queue_filter all = { .id.proc = JOB_ALL_PROCS };
+    if (text) {
+        if (ad_expr_parse(text, &a->constraint, err) < 0)
+            return error_wrap(err, "the constraint");
+        return queue_each_job(a->pool->queue, &all, collect, a, err);
+    }
+    for (size_t i = 0; i < ad_list_count(a->request, "Jobs"); i++) {
+        const char *name = ad_list_string(a->request, "Jobs", i);
+        struct queue_filter filter = { 0 };
+        size_t before = a->found.count;
+        if (!name || !job_id_parse(name, &filter.id))
+            return error_set(err, ERR_INVALID, "'%s' is no job; write 7.0, or 7 for a whole cluster", name ? name : "");
+        if (queue_each_job(a->pool->queue, &filter, collect, a, err) < 0)
+            return -1;
+        if (a->found.count == before)
+            add_result(a, name, false, "there is no such job in the queue; it may be done: stint history");
+    }
+    return 0;
+}
+
+static void set_leave(struct action *a, struct queue_job *job)
+{
+    const char *reason = ad_string(a->request, "Reason", NULL);
+    char text[256];
+    struct identity who;
+    struct error ignored;
+    snprintf(text, sizeof text, "by hand");
+    if (identity_of(a->uid, &who, &ignored) == 0)
+        snprintf(text, sizeof text, "by %s", who.name);
+    ad_set_string(job->ad, "LeaveReason", reason ? reason : text);
+    ad_set_string(job->ad, "LeaveCause", a->verb->name);
+    ad_set_bool(job->ad, "LeaveFast", ad_bool(a->request, "Fast", false));
+    ad_set_int(job->ad, "LeaveCode", 1);
+    if (a->verb->event == JOB_EVENT_HOLD) {
+        ad_set_string(job->ad, "HoldReason", reason ? reason : text);
+        ad_set_int(job->ad, "HoldReasonCode", 1);
+        ad_set_int(job->ad, "HoldReasonSubCode", 0);
+    }
+    if (a->verb->event == JOB_EVENT_REMOVE)
+        ad_set_string(job->ad, "RemoveReason", reason ? reason : text);
+}
+
+/* Moves whose event the pool itself makes; the others are told by the runner's journal. */
+static const char *event_of_move(const struct change *c)
+{
+    if (c->move.next == JOB_HELD && c->before == JOB_IDLE)
+        return "held";
+    if (c->move.next == JOB_REMOVED)
+        return "removed";
+    if (c->before == JOB_HELD && c->move.next == JOB_IDLE)
+        return "released";
+    if (c->move.action == JOB_ACT_VACATE || c->move.action == JOB_ACT_LEAVE)
+        return "vacating";
+    return NULL;
+}
+
+static int tell(struct action *a, struct queue_job *job, const struct change *c, const struct ad *full, struct error *err)
+{
+    const char *name = event_of_move(c);
+    if (!name)
+        return 0;
+    struct ad *event = event_new(name, clock_wall_us());
+    ad_copy_attribute(event, "Reason", job->ad, "LeaveReason");
+    if (strcmp(name, "held") == 0) {
+        ad_set_int(event, "Code", 1);
+        ad_set_int(event, "Subcode", 0);
+    }
+    return event_add(a->pool, job, full, event, err);
+}
+
+static void forget_hold(struct queue_job *job)
+{
+    static const char *const names[] = {
+        "HoldReason", "HoldReasonCode", "HoldReasonSubCode", "BackOff", "KillsInARow", "FailuresInARow",
+    };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        ad_remove(job->ad, names[i]);
+}
+
+/* Within the transaction. */
+static int change_job(struct action *a, struct queue_job *job, struct error *err)
+{
+    char name[JOB_ID_TEXT_MAX];
+    struct change c = { .id = job->id, .before = job->state, .move = job_step(job->state, a->verb->event) };
+    job_id_print(job->id, name);
+    if (!pool_may(a->pool, a->uid, job->uid)) {
+        add_result(a, name, false, "it belongs to somebody else");
+        return 0;
+    }
+    if (!c.move.allowed) {
+        add_result(a, name, false, c.move.refusal);
+        return 0;
+    }
+    if (a->verb->event != JOB_EVENT_CHECKPOINT && a->verb->event != JOB_EVENT_SUSPEND && a->verb->event != JOB_EVENT_CONTINUE)
+        set_leave(a, job);
+    if (a->verb->event == JOB_EVENT_RELEASE)
+        forget_hold(job);
+    auto_ad struct ad *full = NULL;
+    if (queue_full_ad(a->pool->queue, job, &full, err) < 0 || tell(a, job, &c, full, err) < 0)
+        return -1;
+    if (move_job(a->pool, job, a->verb->event, &c.move, err) < 0)
+        return -1;
+    add_result(a, name, true, a->verb->done);
+    c.ad = ad_copy(job->ad);
+    a->changes = mem_grow(a->changes, &a->change_capacity, a->change_count + 1, sizeof *a->changes);
+    a->changes[a->change_count++] = c;
+    return 0;
+}
+
+static int change_all(struct action *a, struct error *err)
+{
+    if (queue_begin(a->pool->queue, err) < 0)
+        return -1;
+    for (size_t i = 0; i < a->found.count; i++) {
+        struct queue_job job;
+        int result = queue_get_job(a->pool->queue, a->found.ids[i], &job, err);
+        if (result > 0)
+            continue;
+        if (result == 0) {
+            result = change_job(a, &job, err);
+            queue_job_release(&job);
+        }
+        if (result < 0) {
+            queue_rollback(a->pool->queue);
+            return -1;
+        }
+    }
+    return queue_commit(a->pool->queue, err);
+}
+
+static const char *order_of(enum job_action action)
+{
+    switch (action) {
+    case JOB_ACT_CHECKPOINT:
+        return "checkpoint";
+    case JOB_ACT_VACATE:
+        return "vacate";
+    case JOB_ACT_LEAVE:
+        return "remove";
+    case JOB_ACT_SUSPEND:
+        return "suspend";
+    case JOB_ACT_CONTINUE:
+        return "continue";
+    default:
+        return NULL;
+    }
+}
+
+/* After the commit. */
+static void act(struct pool *p, const struct change *c)
+{
+    struct active *active = active_find(p, c->id);
+    const char *order = order_of(c->move.action);
+    struct queue_job job;
+    struct error ignored;
+    if (order && active)
+        active_order(active, order, c->ad);
+    if (c->before == JOB_IDLE && c->move.next != JOB_IDLE)
+        schedule_remove(p, c->id);
+    if (c->move.action == JOB_ACT_FINISH)
+        move_clean(p, c->id);
+    if (c->before != JOB_IDLE && c->move.next == JOB_IDLE && queue_get_job(p->queue, c->id, &job, &ignored) == 0) {
+        schedule_add(p, &job);
+        queue_job_release(&job);
+    }
+}
+
+static int run(struct action *a, struct error *err)
+{
+    const char *name = ad_string(a->request, "Action", "");
+    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
+        if (strcmp(verbs[i].name, name) == 0)
+            a->verb = &verbs[i];
+    if (!a->verb)
+        return error_set(err, ERR_INVALID, "there is no action '%s'", name);
+    ad_make_list(a->answer, "Results");
+    if (find_jobs(a, err) < 0 || change_all(a, err) < 0)
+        return -1;
+    fault_point("pool.acted");
+    for (size_t i = 0; i < a->change_count; i++)
+        act(a->pool, &a->changes[i]);
+    return 0;
+}
+
+int actions_run(struct pool *p, uid_t uid, const struct ad *request, struct ad *answer, struct error *err)
+{
+    struct action a = { .pool = p, .request = request, .answer = answer, .uid = uid };
+    int result = run(&a, err);
+    for (size_t i = 0; i < a.change_count; i++)
+        ad_free(a.changes[i].ad);
+    free(a.changes);
+    free(a.found.ids);
+    ad_expr_free(a.constraint);
+    return result;
+}
+
+void actions_vacate_all(struct pool *p)
+{
+    auto_ad struct ad *request = ad_new();
+    auto_ad struct ad *answer = ad_new();
+    struct error ignored;
+    ad_set_string(request, "Action", "vacate");
+    ad_set_string(request, "Constraint", "true");
+    ad_set_string(request, "Reason", "the pool is being stopped");
+    actions_run(p, 0, request, answer, &ignored);
+}
+
+/* ---- edit ---- */
+
+static int apply_edit(struct pool *p, struct queue_job *job, const struct ad *set, struct error *err)
+{
+    struct ad *full = NULL;
+    for (size_t i = 0; i < ad_count(set); i++)
+        if (submit_is_own(ad_name(set, i)) || strcasecmp(ad_name(set, i), "JobStatus") == 0)
+            return error_set(err, ERR_INVALID, "'%s' is the pool's own; it can not be edited", ad_name(set, i));
+    ad_update(job->ad, set);
+    if (queue_full_ad(p->queue, job, &full, err) < 0)
+        return -1;
+    int result = schedule_requests(full, job, err);
+    if (result == 0)
+        result = event_add(p, job, full, event_new("edited", clock_wall_us()), err);
+    ad_free(full);
+    return result == 0 ? queue_put_job(p->queue, job, err) : -1;
+}
+
+static int edit_job(struct pool *p, uid_t uid, struct queue_job *job, const struct ad *request, struct error *err)
+{
+    const struct ad *set = ad_ad(request, "Set");
+    if (!pool_may(p, uid, job->uid))
+        return error_set(err, ERR_DENIED, "job %d.%d belongs to somebody else", job->id.cluster, job->id.proc);
+    if (job->state != JOB_IDLE && job->state != JOB_HELD)
+        return error_set(err, ERR_INVALID, "job %d.%d is %s; only an idle or held job can be edited", job->id.cluster,
+                         job->id.proc, job_state_name(job->state));
+    if (!set || ad_count(set) == 0)
+        return error_set(err, ERR_INVALID, "nothing to edit");
+    if (queue_begin(p->queue, err) < 0)
+        return -1;
+    if (apply_edit(p, job, set, err) < 0) {
+        queue_rollback(p->queue);
+        return -1;
+    }
+    return queue_commit(p->queue, err);
+}
+
+int actions_edit(struct pool *p, uid_t uid, struct job_id id, const struct ad *request, struct error *err)
+{
+    struct queue_job job;
+    int result = queue_get_job(p->queue, id, &job, err);
+    if (result != 0)
+        return result;
+    result = edit_job(p, uid, &job, request, err);
+    if (result == 0 && job.state == JOB_IDLE) {
+        schedule_remove(p, id);
+        schedule_add(p, &job);
+    }
+    queue_job_release(&job);
+    return result;
+}

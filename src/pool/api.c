@@ -1,0 +1,367 @@
+/*
+ * HTTP with JSON over a Unix socket (docs/openapi.yaml). libmicrohttpd runs inside our loop: its epoll descriptor is one of
+ * ours. Who asks is what the kernel says of the socket's peer, never what the request says.
+ *
+ * A client that waits for events has its connection suspended; it is resumed by the next event or its deadline, and its
+ * handler simply runs again.
+ */
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "pool/request.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { BODY_MAX = 256 << 20, CONNECTIONS_MAX = 512, TIMEOUT_S = 120 };
+
+struct waiter {
+    struct waiter *next;
+    struct request *rq;
+    int64_t seen; /* the last event that it knows there is nothing in for it */
+};
+
+const char *request_query(const struct request *rq, const char *name)
+{
+    return MHD_lookup_connection_value(rq->connection, MHD_GET_ARGUMENT_KIND, name);
+}
+
+int64_t request_number(const struct request *rq, const char *name, int64_t fallback)
+{
+    const char *text = request_query(rq, name);
+    return text ? strtoll(text, NULL, 10) : fallback;
+}
+
+/* ---- small handlers ---- */
+
+static int get_pool(struct request *rq, struct ad *answer, struct error *err)
+{
+    (void)err;
+    report_pool(rq->pool, answer);
+    return 0;
+}
+
+static int get_job(struct request *rq, struct ad *answer, struct error *err)
+{
+    int result = report_story(rq->pool, rq->id, answer, err);
+    return result == QUEUE_ABSENT ? REQUEST_NOT_FOUND : result;
+}
+
+static int post_cluster(struct request *rq, struct ad *answer, struct error *err)
+{
+    return submit_cluster(rq->pool, rq->uid, rq->input, answer, err);
+}
+
+static int post_reserve(struct request *rq, struct ad *answer, struct error *err)
+{
+    struct queue *q = rq->pool->queue;
+    int number;
+    if (queue_begin(q, err) < 0)
+        return -1;
+    if (queue_reserve_cluster(q, &number, err) < 0) {
+        queue_rollback(q);
+        return -1;
+    }
+    ad_set_int(answer, "ClusterId", number);
+    return queue_commit(q, err);
+}
+
+static int post_actions(struct request *rq, struct ad *answer, struct error *err)
+{
+    return actions_run(rq->pool, rq->uid, rq->input, answer, err);
+}
+
+static int post_edit(struct request *rq, struct ad *answer, struct error *err)
+{
+    (void)answer;
+    int result = actions_edit(rq->pool, rq->uid, rq->id, rq->input, err);
+    return result == QUEUE_ABSENT ? REQUEST_NOT_FOUND : result;
+}
+
+static int check_master(struct request *rq, struct error *err)
+{
+    if (rq->uid == 0 || rq->uid == rq->pool->owner.uid)
+        return 0;
+    return error_set(err, ERR_DENIED, "only '%s' may do that to this pool", rq->pool->owner.name);
+}
+
+static int post_stop(struct request *rq, struct ad *answer, struct error *err)
+{
+    struct pool *p = rq->pool;
+    (void)answer;
+    if (check_master(rq, err) < 0)
+        return -1;
+    if (ad_bool(rq->input, "Vacate", false)) {
+        p->vacating = true;
+        actions_vacate_all(p);
+    } else {
+        p->stopping = true; /* the loop ends when this answer is on its way: see api_round */
+    }
+    return 0;
+}
+
+static int post_reschedule(struct request *rq, struct ad *answer, struct error *err)
+{
+    (void)answer;
+    (void)err;
+    rq->pool->schedule = true;
+    return 0;
+}
+
+/* ---- routes ---- */
+
+/* "*" stands for a job's id. */
+static const struct {
+    const char *method, *path;
+    request_fn *fn;
+} routes[] = {
+    { "GET", "/v1/pool", get_pool },
+    { "POST", "/v1/pool/stop", post_stop },
+    { "POST", "/v1/pool/reschedule", post_reschedule },
+    { "POST", "/v1/clusters/reserve", post_reserve },
+    { "POST", "/v1/clusters", post_cluster },
+    { "GET", "/v1/jobs", list_jobs },
+    { "GET", "/v1/jobs/*", get_job },
+    { "POST", "/v1/jobs/*/edit", post_edit },
+    { "GET", "/v1/jobs/*/output", output_get },
+    { "POST", "/v1/actions", post_actions },
+    { "GET", "/v1/events", list_events },
+    { "GET", "/v1/ledger", list_ledger },
+    { "GET", "/v1/users", list_users },
+};
+
+static bool match(const char *pattern, const char *url, struct job_id *id)
+{
+    const char *star = strchr(pattern, '*');
+    if (!star)
+        return strcmp(pattern, url) == 0;
+    size_t before = (size_t)(star - pattern);
+    if (strncmp(pattern, url, before) != 0)
+        return false;
+    size_t len = strcspn(url + before, "/");
+    auto_free char *name = mem_dup_n(url + before, len);
+    return strcmp(star + 1, url + before + len) == 0 && job_id_parse(name, id) && id->proc != JOB_ALL_PROCS;
+}
+
+static int run_handler(struct request *rq, const char *method, const char *url, struct ad *answer, struct error *err)
+{
+    for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
+        if (strcmp(routes[i].method, method) != 0 || !match(routes[i].path, url, &rq->id))
+            continue;
+        if (!rq->pool->machine_wide && check_master(rq, err) < 0)
+            return -1;
+        if (strcmp(method, "POST") == 0 && ad_parse_json(buf_cstr(&rq->body), rq->body.len, &rq->input, err) < 0)
+            return error_wrap(err, "the request's body");
+        return routes[i].fn(rq, answer, err);
+    }
+    return REQUEST_NOT_FOUND;
+}
+
+/* ---- answers ---- */
+
+static unsigned status_of(const struct error *err)
+{
+    switch (err->kind) {
+    case ERR_INVALID:
+        return MHD_HTTP_BAD_REQUEST;
+    case ERR_DENIED:
+        return MHD_HTTP_FORBIDDEN;
+    case ERR_LIMIT:
+        return MHD_HTTP_CONTENT_TOO_LARGE;
+    default:
+        return MHD_HTTP_INTERNAL_SERVER_ERROR;
+    }
+}
+
+static enum MHD_Result send_bytes(struct request *rq, unsigned status, struct buf *bytes, const char *type)
+{
+    size_t len = bytes->len;
+    struct MHD_Response *response = MHD_create_response_from_buffer(len, buf_steal(bytes), MHD_RESPMEM_MUST_FREE);
+    char number[32];
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+    if (rq->is_raw) {
+        snprintf(number, sizeof number, "%lld", (long long)rq->raw_offset);
+        MHD_add_response_header(response, "X-Stint-Offset", number);
+        snprintf(number, sizeof number, "%lld", (long long)rq->raw_size);
+        MHD_add_response_header(response, "X-Stint-Size", number);
+        MHD_add_response_header(response, "X-Stint-State", rq->raw_state);
+    }
+    enum MHD_Result result = MHD_queue_response(rq->connection, status, response);
+    MHD_destroy_response(response);
+    return result;
+}
+
+static enum MHD_Result send_ad(struct request *rq, unsigned status, const struct ad *ad)
+{
+    auto_buf struct buf text = { .max = 1u << 30 };
+    ad_print_json(ad, &text);
+    buf_char(&text, '\n');
+    return send_bytes(rq, status, &text, "application/json");
+}
+
+static enum MHD_Result send_error(struct request *rq, unsigned status, const char *kind, const char *text)
+{
+    auto_ad struct ad *ad = ad_new();
+    ad_set_string(ad, "Error", text);
+    ad_set_string(ad, "Kind", kind);
+    return send_ad(rq, status, ad);
+}
+
+static void suspend(struct request *rq)
+{
+    struct waiter *w = mem_new(struct waiter);
+    *w = (struct waiter){ .next = rq->pool->waiters, .rq = rq, .seen = rq->pool->last_event };
+    rq->pool->waiters = w;
+    rq->wait = false;
+    MHD_suspend_connection(rq->connection);
+    pool_wake(rq->pool, clock_boot_us()); /* a round that sets the timer for the deadline */
+}
+
+static enum MHD_Result dispatch(struct request *rq, const char *method, const char *url)
+{
+    auto_ad struct ad *answer = ad_new();
+    struct error err = { 0 };
+    int result = rq->body.full ? error_set(&err, ERR_LIMIT, "the request is longer than %d bytes", BODY_MAX)
+                               : run_handler(rq, method, url, answer, &err);
+    if (rq->wait) {
+        suspend(rq);
+        return MHD_YES;
+    }
+    if (result < 0 && err.kind != ERR_INVALID && err.kind != ERR_DENIED)
+        log_error("%s %s: %s", method, url, err.text);
+    if (result < 0)
+        return send_error(rq, status_of(&err), error_kind_name(err.kind), err.text);
+    if (result == REQUEST_NOT_FOUND)
+        return send_error(rq, MHD_HTTP_NOT_FOUND, "invalid", rq->id.cluster ? "there is no such job" : "there is no such page");
+    if (rq->is_raw)
+        return send_bytes(rq, MHD_HTTP_OK, &rq->raw, "application/octet-stream");
+    return send_ad(rq, MHD_HTTP_OK, answer);
+}
+
+/* ---- libmicrohttpd's callbacks ---- */
+
+static uid_t peer_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    struct ucred peer;
+    socklen_t len = sizeof peer;
+    if (!info || getsockopt(info->connect_fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+        return (uid_t)-1;
+    return peer.uid;
+}
+
+static enum MHD_Result on_request(void *data, struct MHD_Connection *connection, const char *url, const char *method,
+                                  const char *version, const char *upload, size_t *upload_size, void **state)
+{
+    struct request *rq = *state;
+    (void)version;
+    if (!rq) {
+        rq = mem_new(struct request);
+        *rq = (struct request){ .pool = data, .connection = connection, .uid = peer_of(connection), .body.max = BODY_MAX };
+        *state = rq;
+        return MHD_YES;
+    }
+    if (*upload_size > 0) {
+        buf_add(&rq->body, upload, *upload_size);
+        *upload_size = 0;
+        return MHD_YES;
+    }
+    ad_free(rq->input);
+    rq->input = NULL;
+    return dispatch(rq, method, url);
+}
+
+static void on_completed(void *data, struct MHD_Connection *connection, void **state, enum MHD_RequestTerminationCode code)
+{
+    struct request *rq = *state;
+    (void)data;
+    (void)connection;
+    (void)code;
+    if (!rq)
+        return;
+    buf_release(&rq->body);
+    buf_release(&rq->raw);
+    ad_free(rq->input);
+    free(rq);
+    *state = NULL;
+}
+
+static void on_http(void *data, uint32_t events)
+{
+    struct pool *p = data;
+    (void)events;
+    MHD_run(p->http);
+}
+
+int api_open(struct pool *p, struct error *err)
+{
+    int listener = file_listen(p->dir, "pool.sock", p->machine_wide ? 0666 : 0600, err);
+    if (listener < 0)
+        return -1;
+    p->http = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, p,
+                               MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_NOTIFY_COMPLETED, on_completed, p,
+                               MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
+                               MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)TIMEOUT_S, MHD_OPTION_END);
+    if (!p->http) {
+        close(listener);
+        return error_set(err, ERR_SYSTEM, "cannot start the HTTP server");
+    }
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(p->http, MHD_DAEMON_INFO_EPOLL_FD);
+    p->http_watch = loop_watch(p->loop, info->epoll_fd, EPOLLIN, on_http, p);
+    return 0;
+}
+
+/* Wakes whom a new event may concern, and whose time is over. */
+static bool wake(struct pool *p)
+{
+    int64_t now = clock_boot_us(), first = INT64_MAX;
+    bool any = false;
+    for (struct waiter **at = &p->waiters; *at;) {
+        struct waiter *w = *at;
+        if (p->last_event == w->seen && now < w->rq->deadline && !p->stopping) {
+            first = w->rq->deadline < first ? w->rq->deadline : first;
+            at = &w->next;
+            continue;
+        }
+        *at = w->next;
+        MHD_resume_connection(w->rq->connection);
+        free(w);
+        any = true;
+    }
+    if (first != INT64_MAX)
+        pool_wake(p, first);
+    return any;
+}
+
+void api_round(struct pool *p)
+{
+    MHD_UNSIGNED_LONG_LONG timeout;
+    if (wake(p))
+        MHD_run(p->http);
+    /* what the library still has to do without waiting for a descriptor */
+    for (int i = 0; i < 16 && MHD_get_timeout(p->http, &timeout) == MHD_YES && timeout == 0; i++)
+        MHD_run(p->http);
+    if (p->stopping)
+        loop_stop(p->loop);
+}
+
+void api_close(struct pool *p)
+{
+    if (!p->http)
+        return;
+    while (p->waiters) {
+        struct waiter *w = p->waiters;
+        p->waiters = w->next;
+        MHD_resume_connection(w->rq->connection);
+        free(w);
+    }
+    loop_unwatch(p->http_watch);
+    unlinkat(p->dir, "pool.sock", 0);
+    MHD_stop_daemon(p->http);
+}

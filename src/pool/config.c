@@ -1,0 +1,132 @@
+#include "base/file.h"
+#include "base/units.h"
+#include "context/cgroup.h"
+#include "job/command.h"
+#include "pool/pool.h"
+
+#include <ctype.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#define SECOND_US INT64_C(1000000)
+
+enum setting_kind { SETTING_COUNT, SETTING_MEGABYTES, SETTING_KILOBYTES, SETTING_DURATION, SETTING_LIMITS };
+
+static const struct {
+    const char *name;
+    enum setting_kind kind;
+    size_t offset;
+} settings[] = {
+    { "cpus", SETTING_COUNT, offsetof(struct config, cpus) },
+    { "memory", SETTING_MEGABYTES, offsetof(struct config, memory_mb) },
+    { "disk", SETTING_KILOBYTES, offsetof(struct config, disk_kb) },
+    { "checkpoint_interval", SETTING_DURATION, offsetof(struct config, checkpoint_interval_us) },
+    { "checkpoint_timeout", SETTING_DURATION, offsetof(struct config, checkpoint_timeout_us) },
+    { "max_vacate_time", SETTING_DURATION, offsetof(struct config, max_vacate_us) },
+    { "keep_generations", SETTING_COUNT, offsetof(struct config, keep_generations) },
+    { "history", SETTING_DURATION, offsetof(struct config, history_us) },
+    { "usage_halflife", SETTING_DURATION, offsetof(struct config, usage_halflife_us) },
+    { "limits", SETTING_LIMITS, offsetof(struct config, limits) },
+};
+
+static bool parse_limits(const char *value, bool *limits)
+{
+    *limits = strcasecmp(value, "auto") == 0;
+    return *limits || strcasecmp(value, "off") == 0;
+}
+
+static bool parse_value(struct config *c, size_t i, const char *value)
+{
+    void *field = (char *)c + settings[i].offset;
+    int64_t number;
+    char *end;
+    switch (settings[i].kind) {
+    case SETTING_COUNT:
+        number = strtol(value, &end, 10);
+        *(int *)field = (int)number;
+        return *end == '\0' && number >= 1 && number <= 100000;
+    case SETTING_MEGABYTES:
+    case SETTING_KILOBYTES: {
+        int64_t unit = settings[i].kind == SETTING_MEGABYTES ? 1 << 20 : 1 << 10;
+        bool good = units_parse_bytes(value, unit, &number);
+        *(int64_t *)field = number / unit;
+        return good && number >= unit;
+    }
+    case SETTING_DURATION:
+        return units_parse_duration(value, field);
+    case SETTING_LIMITS:
+        return parse_limits(value, field);
+    }
+    return false;
+}
+
+static int parse_line(struct config *c, char *line, int number, struct error *err)
+{
+    char *name = line + strspn(line, " \t");
+    char *equals = strchr(name, '=');
+    if (*name == '\0' || *name == '#')
+        return 0;
+    if (!equals)
+        return error_set(err, ERR_INVALID, "stint.conf:%d: expected 'name = value'", number);
+    char *value = equals + 1 + strspn(equals + 1, " \t");
+    while (equals > name && isspace((unsigned char)equals[-1]))
+        equals--;
+    *equals = '\0';
+    for (size_t n = strlen(value); n > 0 && isspace((unsigned char)value[n - 1]); n--)
+        value[n - 1] = '\0';
+    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
+        if (strcasecmp(name, settings[i].name) != 0)
+            continue;
+        if (!parse_value(c, i, value))
+            return error_set(err, ERR_INVALID, "stint.conf:%d: '%s' is no value for %s; see stint.conf(5)", number, value, name);
+        return 0;
+    }
+    return error_set(err, ERR_INVALID, "stint.conf:%d: there is no setting '%s'; see stint.conf(5)", number, name);
+}
+
+static void set_defaults(struct pool *p)
+{
+    struct statvfs fs;
+    struct config *c = &p->config;
+    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE), cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    *c = (struct config){
+        .cpus = cpus > 0 ? (int)cpus : 1,
+        .memory_mb = (int64_t)pages * page >> 20,
+        .checkpoint_interval_us = 3600 * SECOND_US,
+        .checkpoint_timeout_us = 600 * SECOND_US,
+        .max_vacate_us = 600 * SECOND_US,
+        .history_us = 30 * 86400 * SECOND_US,
+        .usage_halflife_us = 86400 * SECOND_US,
+        .keep_generations = 2,
+        .limits = true,
+    };
+    if (fstatvfs(p->dir, &fs) == 0)
+        c->disk_kb = (int64_t)fs.f_bavail * (int64_t)fs.f_frsize / 1024;
+}
+
+int config_read(struct pool *p, struct error *err)
+{
+    auto_buf struct buf text = { .max = 1 << 20 };
+    set_defaults(p);
+    if (file_read(p->dir, "stint.conf", &text, err) < 0)
+        return -1;
+    int number = 1;
+    for (char *line = text.data, *next; line; line = next, number++) {
+        next = strchr(line, '\n');
+        if (next)
+            *next++ = '\0';
+        if (parse_line(&p->config, line, number, err) < 0)
+            return -1;
+    }
+    p->limits = NULL;
+    if (p->config.limits)
+        p->limits = cgroup_support(&p->limits_reason);
+    else
+        error_set(&p->limits_reason, ERR_INVALID, "stint.conf says limits = off");
+    return 0;
+}

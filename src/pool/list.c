@@ -1,0 +1,185 @@
+/* Answers that are lists. */
+#include "base/clock.h"
+#include "base/mem.h"
+#include "pool/request.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+enum { EVENTS_MAX = 1000, WAIT_MAX_S = 60 };
+
+/* ---- jobs ---- */
+
+struct job_query {
+    struct request *rq;
+    struct ad *answer;
+    struct ad_expr *constraint;
+    const char *attributes;
+    int64_t limit, count;
+    struct error *err;
+    int failed;
+};
+
+/* The attributes named in a comma-separated list. */
+static struct ad *project(const struct ad *ad, const char *attributes)
+{
+    struct ad *some = ad_new();
+    while (*attributes) {
+        size_t len = strcspn(attributes, ", ");
+        auto_free char *name = mem_dup_n(attributes, len);
+        if (len > 0 && ad_name_valid(name))
+            ad_copy_attribute(some, name, ad, name);
+        attributes += len + strspn(attributes + len, ", ");
+    }
+    return some;
+}
+
+static bool add_job(void *data, const struct queue_job *job)
+{
+    struct job_query *q = data;
+    struct ad *ad = NULL;
+    if (report_job(q->rq->pool, job, &ad, q->err) < 0) {
+        q->failed = -1;
+        return false;
+    }
+    struct ad_scope scope = { .my = ad, .now = clock_wall_us() / CLOCK_SECOND_US };
+    if (q->constraint && !ad_expr_true(q->constraint, &scope)) {
+        ad_free(ad);
+        return true;
+    }
+    if (q->attributes) {
+        struct ad *some = project(ad, q->attributes);
+        ad_free(ad);
+        ad = some;
+    }
+    ad_append_ad(q->answer, "Jobs", ad);
+    return q->limit == 0 || ++q->count < q->limit;
+}
+
+struct id_list {
+    struct job_id ids[256];
+    int count;
+    const char *bad;
+};
+
+static enum MHD_Result collect_id(void *data, enum MHD_ValueKind kind, const char *key, const char *value)
+{
+    struct id_list *list = data;
+    (void)kind;
+    if (strcmp(key, "id") != 0 || !value)
+        return MHD_YES;
+    if (list->count == 256 || !job_id_parse(value, &list->ids[list->count++]))
+        list->bad = value;
+    return MHD_YES;
+}
+
+static int query_jobs(struct job_query *q, struct error *err)
+{
+    struct request *rq = q->rq;
+    struct id_list list = { 0 };
+    const char *history = request_query(rq, "history");
+    struct queue_filter filter = { .owner = request_query(rq, "owner"), .id.proc = JOB_ALL_PROCS };
+    filter.history = history && strcmp(history, "0") != 0;
+    if (!q->constraint)
+        filter.limit = q->limit;
+    MHD_get_connection_values(rq->connection, MHD_GET_ARGUMENT_KIND, collect_id, &list);
+    if (list.bad)
+        return error_set(err, ERR_INVALID, "'%s' is no job; write 7.0, or 7 for a whole cluster", list.bad);
+    for (int i = 0; i < (list.count ? list.count : 1); i++) {
+        if (list.count)
+            filter.id = list.ids[i];
+        if (queue_each_job(rq->pool->queue, &filter, add_job, q, err) < 0)
+            return -1;
+    }
+    return q->failed;
+}
+
+int list_jobs(struct request *rq, struct ad *answer, struct error *err)
+{
+    struct job_query q = { .rq = rq, .answer = answer, .err = err, .attributes = request_query(rq, "attributes") };
+    const char *constraint = request_query(rq, "constraint");
+    q.limit = request_number(rq, "limit", 0);
+    ad_make_list(answer, "Jobs");
+    if (constraint && ad_expr_parse(constraint, &q.constraint, err) < 0)
+        return error_wrap(err, "the constraint");
+    int result = query_jobs(&q, err);
+    ad_expr_free(q.constraint);
+    return result;
+}
+
+/* ---- events ---- */
+
+static bool add_event(void *data, const struct queue_event *event)
+{
+    ad_append_ad(data, "Events", report_event(event));
+    return true;
+}
+
+int list_events(struct request *rq, struct ad *answer, struct error *err)
+{
+    struct pool *p = rq->pool;
+    struct job_id id = { .proc = JOB_ALL_PROCS };
+    const char *name = request_query(rq, "id");
+    int64_t after = request_number(rq, "after", 0), wait = request_number(rq, "wait", 0);
+    int64_t limit = request_number(rq, "limit", EVENTS_MAX);
+    if (name && !job_id_parse(name, &id))
+        return error_set(err, ERR_INVALID, "'%s' is no job", name);
+    ad_make_list(answer, "Events");
+    if (queue_each_event(p->queue, after, id, limit > 0 && limit < EVENTS_MAX ? limit : EVENTS_MAX, add_event, answer, err) < 0)
+        return -1;
+    ad_set_int(answer, "Last", p->last_event);
+    if (ad_list_count(answer, "Events") > 0 || wait <= 0)
+        return 0;
+    if (rq->deadline == 0)
+        rq->deadline = clock_boot_us() + (wait > WAIT_MAX_S ? WAIT_MAX_S : wait) * CLOCK_SECOND_US;
+    rq->wait = clock_boot_us() < rq->deadline && !p->stopping;
+    return 0;
+}
+
+/* ---- ledger and users ---- */
+
+/* "2026-11-23" as days since 1970; false for anything else. Howard Hinnant's days_from_civil, public domain. */
+static bool parse_day(const char *text, int *day)
+{
+    int y, m, d, used = 0;
+    if (sscanf(text, "%4d-%2d-%2d%n", &y, &m, &d, &used) != 3 || text[used] || m < 1 || m > 12 || d < 1 || d > 31 || y < 1970)
+        return false;
+    y -= m <= 2;
+    int era = y / 400, of_era = y - era * 400;
+    int of_year = (153 * (m + (m > 2 ? -3 : 9)) + 2) / 5 + d - 1;
+    *day = era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
+    return true;
+}
+
+int list_ledger(struct request *rq, struct ad *answer, struct error *err)
+{
+    const char *by = request_query(rq, "by"), *since = request_query(rq, "since"), *until = request_query(rq, "until");
+    const char *name = request_query(rq, "id");
+    struct queue_ledger_query query = { .by = by ? by : "user", .owner = request_query(rq, "owner"), .id.proc = JOB_ALL_PROCS };
+    if (name && !job_id_parse(name, &query.id))
+        return error_set(err, ERR_INVALID, "'%s' is no job", name);
+    if ((since && !parse_day(since, &query.first_day)) || (until && !parse_day(until, &query.last_day)))
+        return error_set(err, ERR_INVALID, "a day is written 2026-11-23");
+    if (query.first_day && !query.last_day)
+        query.last_day = 1000000;
+    ad_make_list(answer, "Ledger");
+    return queue_ledger(rq->pool->queue, &query, answer, "Ledger", err);
+}
+
+static void add_user(void *data, const struct queue_usage *usage)
+{
+    struct ad *user = ad_new();
+    ad_set_string(user, "Owner", usage->owner);
+    ad_set_real(user, "DecayedCpuS", usage->decayed_cpu_s);
+    ad_set_int(user, "TotalCpuUs", usage->total_cpu_us);
+    ad_set_real(user, "Factor", usage->factor);
+    ad_set_real(user, "EffectivePriority", (usage->decayed_cpu_s < 0.5 ? 0.5 : usage->decayed_cpu_s) * usage->factor);
+    ad_append_ad(data, "Users", user);
+}
+
+int list_users(struct request *rq, struct ad *answer, struct error *err)
+{
+    ad_make_list(answer, "Users");
+    return queue_each_usage(rq->pool->queue, add_user, answer, err);
+}

@@ -1,0 +1,158 @@
+/*
+ * The pool: glue between the queue (what is true), the policy (what to do next), the backend (runners) and the API (people).
+ * Private to pool/.
+ *
+ * One loop, one thread, crash-only: everything that matters is committed to the queue before it is acted upon, and what is
+ * kept in memory (who holds a slot, who is idle) can be rebuilt from the queue at any time. Each round of the loop gathers
+ * what runners reported and makes it one transaction.
+ */
+#pragma once
+
+#include "ad/ad.h"
+#include "backend/backend.h"
+#include "base/identity.h"
+#include "base/loop.h"
+#include "job/eventlog.h"
+#include "job/ledger.h"
+#include "job/state.h"
+#include "policy/policy.h"
+#include "queue/queue.h"
+#include "store/store.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct config {
+    int cpus;
+    int64_t memory_mb;
+    int64_t disk_kb;
+    int64_t checkpoint_interval_us;
+    int64_t checkpoint_timeout_us;
+    int64_t max_vacate_us;
+    int64_t history_us;
+    int64_t usage_halflife_us;
+    int keep_generations;
+    bool limits; /* use cgroups where possible */
+};
+
+/* A job that holds a slot. */
+struct active {
+    struct active *next;
+    struct pool *pool;
+    struct job_id id;
+    int stint;
+    int cpus;
+    int64_t memory_mb, disk_kb;
+    int job_dir;
+    char *job_path;
+    int line; /* -1: nobody answers at the moment */
+    struct loop_watch *watch;
+    bool dirty;     /* its journal may have grown */
+    bool orphan;    /* its line broke: find out whether the runner is dead */
+    bool over;      /* its stint ended: free it after the commit */
+    bool was_found; /* by a restarted pool */
+};
+
+/* A job that may start only later. */
+struct waiting {
+    struct policy_job job;
+    int64_t not_before_us; /* boot clock */
+};
+
+struct waiter; /* a client that waits for events: see api.c */
+
+struct pool {
+    struct loop *loop;
+    struct queue *queue;
+    struct store *store;
+    struct config config;
+    char *dir_path, *jobs_path, *store_path, *runner_path;
+    int dir, jobs_dir;
+    bool machine_wide;
+    struct identity owner;
+    int64_t started_us;
+    const char *limits; /* "cgroup v2" …, NULL = none */
+    struct error limits_reason;
+
+    struct active *active;
+    struct policy_job *idle;
+    size_t idle_count, idle_capacity;
+    struct waiting *waiting;
+    size_t waiting_count, waiting_capacity;
+    struct policy_room used;
+    bool schedule; /* look for work at the end of the round */
+    bool logs;     /* there may be events to write to users' logs */
+    bool stopping, vacating;
+    int64_t last_event;
+
+    struct loop_timer *retry, *tick, *wake;
+    int64_t wake_at; /* when `wake` fires: see pool_wake */
+    struct MHD_Daemon *http;
+    struct loop_watch *http_watch;
+    struct waiter *waiters;
+};
+
+/* config.c */
+int config_read(struct pool *p, struct error *err);
+
+/* active.c: jobs that hold slots, and their runners. */
+struct active *active_find(struct pool *p, struct job_id id);
+int active_add(struct pool *p, const struct queue_job *job, struct active **out, struct error *err);
+void active_watch(struct active *a, int line);
+void active_order(struct active *a, const char *order, const struct ad *job);
+/* Takes up every job that held a slot when the last pool ended. */
+int active_recover(struct pool *p, struct error *err);
+/* Reads what journals have grown by, one transaction; then frees what ended. */
+void active_round(struct pool *p);
+void active_drop_all(struct pool *p);
+
+/* fold.c: one journal record becomes part of the queue. Within the caller's transaction. */
+int fold_records(struct pool *p, struct active *a, struct error *err);
+/* The stint is over, because its runner is: appends the fence and folds it. The caller holds the job's lock. */
+int fold_fence(struct pool *p, struct active *a, struct error *err);
+
+/* schedule.c */
+int schedule_load(struct pool *p, struct error *err);
+void schedule_add(struct pool *p, const struct queue_job *job);
+void schedule_remove(struct pool *p, struct job_id id);
+void schedule_round(struct pool *p);
+/* Why a job is idle, for people. */
+void schedule_explain(struct pool *p, const struct queue_job *job, struct buf *out);
+int schedule_requests(const struct ad *job, struct queue_job *out, struct error *err);
+
+/* event.c */
+int event_add(struct pool *p, const struct queue_job *job, const struct ad *full, struct ad *event, struct error *err);
+struct ad *event_new(const char *name, int64_t wall_us);
+/* userlog.c: events to users' logs. */
+void userlog_round(struct pool *p);
+
+/* submit.c, actions.c: what people ask for; `uid` is who asks. Errors of kind ERR_DENIED and ERR_INVALID are theirs. */
+bool submit_is_own(const char *name); /* an attribute that only the pool sets */
+int submit_cluster(struct pool *p, uid_t uid, const struct ad *request, struct ad *answer, struct error *err);
+int actions_run(struct pool *p, uid_t uid, const struct ad *request, struct ad *answer, struct error *err);
+int actions_edit(struct pool *p, uid_t uid, struct job_id id, const struct ad *request, struct error *err);
+/* Asks every job to leave. */
+void actions_vacate_all(struct pool *p);
+bool pool_may(const struct pool *p, uid_t uid, uid_t owner);
+
+/* move.c: one event of a job, by the table in job/state.h. Writes the job back; within the caller's transaction. */
+int move_job(struct pool *p, struct queue_job *job, enum job_event event, struct job_move *move, struct error *err);
+/* What has to happen after the commit of a final move: files, store. */
+void move_clean(struct pool *p, struct job_id id);
+
+/* report.c */
+int report_job(struct pool *p, const struct queue_job *job, struct ad **ad, struct error *err);
+int report_story(struct pool *p, struct job_id id, struct ad *answer, struct error *err); /* QUEUE_ABSENT */
+/* An event as people see it: without what only the event log's writer needs. */
+struct ad *report_event(const struct queue_event *event);
+void report_pool(struct pool *p, struct ad *answer);
+
+/* api.c */
+int api_open(struct pool *p, struct error *err);
+void api_round(struct pool *p);
+void api_close(struct pool *p);
+
+/* Tries what failed once more in a second (a full disk, say). */
+void pool_retry(struct pool *p);
+/* A round of the loop at that boot time, or sooner. */
+void pool_wake(struct pool *p, int64_t at_us);

@@ -1,0 +1,33 @@
+/* One HTTP request on its way through the handlers. Private to pool/. */
+#pragma once
+
+#include "base/buf.h"
+#include "pool/pool.h"
+
+#include <microhttpd.h>
+
+struct request {
+    struct pool *pool;
+    struct MHD_Connection *connection;
+    uid_t uid; /* of the process at the other end, as the kernel says */
+    struct buf body;
+    struct ad *input;  /* the body, parsed; never NULL in a handler of POST */
+    struct job_id id;  /* of /v1/jobs/ID… */
+    int64_t deadline;  /* boot clock; 0 = did not wait yet */
+    bool wait;         /* set by a handler: there is nothing to say yet */
+    struct buf raw;    /* set by a handler: bytes instead of JSON */
+    bool is_raw;
+    int64_t raw_offset, raw_size;
+    const char *raw_state;
+};
+
+enum { REQUEST_NOT_FOUND = 1 };
+
+/* A query parameter, or NULL. Borrowed. */
+const char *request_query(const struct request *rq, const char *name);
+int64_t request_number(const struct request *rq, const char *name, int64_t fallback);
+
+/* Handlers fill `answer`; outcome REQUEST_NOT_FOUND. */
+typedef int request_fn(struct request *rq, struct ad *answer, struct error *err);
+request_fn output_get;                                      /* output.c */
+request_fn list_jobs, list_events, list_ledger, list_users; /* list.c */

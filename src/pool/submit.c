@@ -1,0 +1,157 @@
+#include "base/clock.h"
+#include "job/submit.h"
+#include "pool/pool.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+/* Attributes that only the pool may set: whatever a client sends under these names is dropped. */
+static const char *const own[] = {
+    "ClusterId", "ProcId", "Owner", "Uid", "QDate", "JobState", "EnteredCurrentStatus", "StintNumber", "NumJobStarts", "NumCkpts",
+    "NumCkptsFailed", "LastCkptTime", "LastCkptTimeUs", "LastCkptBytes", "LastCkptPauseUs", "LastCkptCommitUs",
+    "LastCkptLatencyUs", "LastCkptError", "CheckpointGeneration", "LastGeneration", "NumVacates", "LastVacateTime",
+    "VacateReason", "GoodputUs", "LostUs", "CheckpointUs", "RestoreUs", "TransferUs", "IdleUs", "AtRiskUs", "OccupiedUs",
+    "CommittedTime", "RemoteWallClockTime", "RemoteUserCpu", "RemoteSysCpu", "ImageSize", "ResidentSetSize", "DiskUsage",
+    "ExitCode", "ExitSignal", "ExitBySignal", "CompletionDate", "LastStintStartUs", "Retries", "Deliver", "DeliverBoot",
+    "BackOff", "KillsInARow", "FailuresInARow", "RunnersLost", "LeaveReason", "LeaveCause", "LeaveFast", "LeaveCode",
+    "LastEndCause", "TotalUserUs", "TotalSysUs", "HoldReasonCode", "HoldReasonSubCode",
+};
+
+bool submit_is_own(const char *name)
+{
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
+        if (strcasecmp(own[i], name) == 0)
+            return true;
+    return false;
+}
+
+static void drop_own(struct ad *ad)
+{
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
+        ad_remove(ad, own[i]);
+}
+
+struct submission {
+    struct pool *pool;
+    const struct ad *request;
+    struct ad *cluster;
+    struct identity owner;
+    uid_t uid;
+    int number;
+    int64_t count;
+    int64_t now_us;
+};
+
+static int check(struct submission *s, struct error *err)
+{
+    const struct ad *ad = ad_ad(s->request, "Ad");
+    s->count = ad_int(s->request, "Count", 1);
+    size_t procs = ad_list_count(s->request, "Procs");
+    if (!ad)
+        return error_set(err, ERR_INVALID, "the submission has no ad");
+    if (s->count < 1 || s->count > SUBMIT_JOBS_MAX)
+        return error_set(err, ERR_LIMIT, "a submission has 1 to %d jobs", SUBMIT_JOBS_MAX);
+    if (procs > 0 && (int64_t)procs != s->count)
+        return error_set(err, ERR_INVALID, "%lld jobs but %zu ads", (long long)s->count, procs);
+    const char *iwd = ad_string(ad, "Iwd", "");
+    if (iwd[0] != '/' || !ad_string(ad, "Cmd", "")[0])
+        return error_set(err, ERR_INVALID, "the ad needs Cmd and an absolute Iwd");
+    s->cluster = ad_copy(ad);
+    drop_own(s->cluster);
+    return 0;
+}
+
+/* The job's own ad, and from the whole the columns. */
+static int make_job(struct submission *s, int proc, const struct ad *difference, struct queue_job *job, struct error *err)
+{
+    struct ad *own_ad = difference ? ad_copy(difference) : ad_new();
+    drop_own(own_ad);
+    *job = (struct queue_job){
+        .id = { .cluster = s->number, .proc = proc }, .uid = s->uid, .state = JOB_IDLE, .submitted_us = s->now_us, .ad = own_ad,
+    };
+    snprintf(job->owner, sizeof job->owner, "%s", s->owner.name);
+    auto_ad struct ad *full = ad_copy(s->cluster);
+    ad_update(full, own_ad);
+    if (ad_int(full, "JobStatus", 1) == 5) {
+        job->state = JOB_HELD;
+        ad_set_string(job->ad, "HoldReason", "submitted on hold at user's request");
+        ad_set_int(job->ad, "HoldReasonCode", 15);
+    }
+    ad_remove(job->ad, "JobStatus");
+    return schedule_requests(full, job, err);
+}
+
+static int tell(struct submission *s, const struct queue_job *job, struct error *err)
+{
+    struct ad *event = event_new("submitted", s->now_us);
+    if (event_add(s->pool, job, s->cluster, event, err) < 0)
+        return -1;
+    if (job->state != JOB_HELD)
+        return 0;
+    event = event_new("held", s->now_us);
+    ad_set_string(event, "Reason", ad_string(job->ad, "HoldReason", ""));
+    ad_set_int(event, "Code", 15);
+    ad_set_int(event, "Subcode", 0);
+    return event_add(s->pool, job, s->cluster, event, err);
+}
+
+static int add_jobs(struct submission *s, struct error *err)
+{
+    struct queue *q = s->pool->queue;
+    for (int64_t i = 0; i < s->count; i++) {
+        struct queue_job job;
+        int result = make_job(s, (int)i, ad_list_ad(s->request, "Procs", (size_t)i), &job, err);
+        if (result == 0)
+            result = queue_add_job(q, &job, err);
+        if (result == 0)
+            result = tell(s, &job, err);
+        queue_job_release(&job);
+        if (result < 0)
+            return error_wrap(err, "job %lld of the submission", (long long)i);
+    }
+    return 0;
+}
+
+static int store_all(struct submission *s, struct error *err)
+{
+    struct queue *q = s->pool->queue;
+    if (queue_begin(q, err) < 0)
+        return -1;
+    s->number = (int)ad_int(s->request, "ClusterId", 0);
+    int result = s->number > 0 ? 0 : queue_reserve_cluster(q, &s->number, err);
+    if (result == 0)
+        result = queue_add_cluster(q, s->number, s->cluster, err);
+    if (result == 0)
+        result = add_jobs(s, err);
+    if (result < 0) {
+        queue_rollback(q);
+        return -1;
+    }
+    return queue_commit(q, err);
+}
+
+static bool take_up(void *data, const struct queue_job *job)
+{
+    schedule_add(data, job);
+    return true;
+}
+
+int submit_cluster(struct pool *p, uid_t uid, const struct ad *request, struct ad *answer, struct error *err)
+{
+    struct submission s = { .pool = p, .request = request, .uid = uid, .now_us = clock_wall_us() };
+    int result = identity_of(uid, &s.owner, err);
+    if (result == 0)
+        result = check(&s, err);
+    if (result == 0)
+        result = store_all(&s, err);
+    ad_free(s.cluster);
+    if (result < 0)
+        return -1;
+    struct queue_filter filter = { .id = { .cluster = s.number, .proc = JOB_ALL_PROCS }, .states = 1u << JOB_IDLE };
+    struct error ignored;
+    queue_each_job(p->queue, &filter, take_up, p, &ignored);
+    ad_set_int(answer, "ClusterId", s.number);
+    ad_set_int(answer, "Jobs", s.count);
+    return 0;
+}

@@ -1,0 +1,220 @@
+/*
+ * Checkpoints of this stint. Asking is sending a signal; only the program's end says whether there is one. Then a worker
+ * captures the state (the program waits, this is the pause) and commits it (the program runs again meanwhile). One at a
+ * time: a program that ends again before the last commit is done waits for it.
+ *
+ * Failure costs nothing but time: the last generation stays, the program goes on, the next try comes an interval later.
+ */
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "job/record.h"
+#include "runner/runner.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { REPORT_CAPTURED = 1 };
+enum { VALUE_BYTES, VALUE_NEW_BYTES, VALUE_FILES, VALUE_COMMIT_US };
+
+/* ---- in the worker ---- */
+
+static int prepare(struct runner *r, struct store **store, struct manifest *m, const char *kind, struct error *err)
+{
+    *m = (struct manifest){ .generation = r->next_generation, .stint = r->stint, .created_us = clock_wall_us() };
+    snprintf(m->kind, sizeof m->kind, "%s", kind);
+    return store_open(r->store_path, store, err);
+}
+
+static void count(const struct manifest *m, struct worker_report *report)
+{
+    report->values[VALUE_BYTES] = m->bytes;
+    report->values[VALUE_NEW_BYTES] = m->new_bytes;
+    report->values[VALUE_FILES] = (int64_t)m->entry_count;
+}
+
+static int commit(struct runner *r, struct store *store, const struct manifest *m, struct error *err)
+{
+    struct error ignored;
+    int result = store_commit(store, r->id_text, m, err);
+    if (result == STORE_EXISTS)
+        return error_set(err, ERR_CORRUPT, "generation %d is in the store already", m->generation);
+    if (result == 0 && store_retain(store, r->id_text, (int)ad_int(r->grant, "KeepGenerations", 2), &ignored) < 0)
+        log_error("job %s: old checkpoints stay: %s", r->id_text, ignored.text);
+    return result;
+}
+
+static void capture_worker(void *data, int pipe, struct worker_report *final)
+{
+    struct runner *r = data;
+    struct engine_site site = stint_site(r);
+    struct store *store = NULL;
+    struct manifest manifest;
+    int64_t begun = clock_boot_us();
+    final->result = prepare(r, &store, &manifest, "checkpoint", &final->error);
+    if (final->result == 0)
+        final->result = r->engine->capture(&site, store, r->id_text, &manifest, &final->error);
+    if (final->result < 0)
+        return;
+    struct worker_report captured = { .kind = REPORT_CAPTURED };
+    worker_send(pipe, &captured);
+    final->result = commit(r, store, &manifest, &final->error);
+    count(&manifest, final);
+    final->values[VALUE_COMMIT_US] = clock_boot_us() - begun;
+}
+
+static void save_worker(void *data, int pipe, struct worker_report *final)
+{
+    struct runner *r = data;
+    struct engine_site site = stint_site(r);
+    struct store *store = NULL;
+    struct manifest manifest;
+    (void)pipe;
+    final->result = prepare(r, &store, &manifest, "evicted", &final->error);
+    if (final->result == 0)
+        final->result = engine_salvage(&site, store, r->id_text, &manifest, &final->error);
+    if (final->result == 0)
+        final->result = commit(r, store, &manifest, &final->error);
+    count(&manifest, final);
+}
+
+/* ---- in the runner ---- */
+
+static void fail(struct runner *r, const char *why, const char *reason)
+{
+    struct ad *record = record_new(RECORD_FAIL);
+    ad_set_string(record, "Reason", reason);
+    ad_set_string(record, "Why", why);
+    record_write(r, record);
+}
+
+static void committed(struct runner *r, const struct worker_report *report)
+{
+    struct ad *record = record_new(RECORD_COMMIT);
+    int64_t now = clock_boot_us();
+    r->generation = r->next_generation++;
+    ad_set_int(record, "Generation", r->generation);
+    ad_set_int(record, "Bytes", report->values[VALUE_BYTES]);
+    ad_set_int(record, "NewBytes", report->values[VALUE_NEW_BYTES]);
+    ad_set_int(record, "Files", report->values[VALUE_FILES]);
+    ad_set_int(record, "CommitUs", report->values[VALUE_COMMIT_US]);
+    ad_set_int(record, "PauseUs", r->pause_us >= 0 ? r->pause_us : now - r->exit.boot_us);
+    ad_set_int(record, "LatencyUs", r->latency_from_us >= 0 ? now - r->latency_from_us : -1);
+    ad_set_string(record, "Why", r->capture_why);
+    record_write(r, record);
+}
+
+static void on_capture(void *data, const struct worker_report *report)
+{
+    struct runner *r = data;
+    if (!report->final) {
+        stint_captured(r);
+        return;
+    }
+    r->worker = NULL;
+    if (report->result == 0)
+        committed(r, report);
+    else
+        fail(r, r->capture_why, report->error.text);
+    stint_settled(r, report->result == 0);
+}
+
+static void on_save(void *data, const struct worker_report *report)
+{
+    struct runner *r = data;
+    r->worker = NULL;
+    struct ad *record = record_new(report->result == 0 ? RECORD_SAVE : RECORD_NOTE);
+    if (report->result == 0) {
+        ad_set_int(record, "Generation", r->next_generation++);
+        ad_set_int(record, "Bytes", report->values[VALUE_BYTES]);
+        ad_set_int(record, "Files", report->values[VALUE_FILES]);
+    } else {
+        char text[640];
+        snprintf(text, sizeof text, "what the eviction left was not kept: %s", report->error.text);
+        ad_set_string(record, "Text", text);
+    }
+    record_write(r, record);
+    stint_saved(r);
+}
+
+void checkpoint_capture(struct runner *r)
+{
+    struct error err;
+    r->phase = PHASE_CAPTURE;
+    r->pause_us = -1;
+    r->latency_from_us = r->asked ? r->asked_us : -1;
+    r->asked = false;
+    snprintf(r->capture_why, sizeof r->capture_why, "%s", r->why);
+    loop_timer_set(r->timeout, INT64_MAX);
+    if (worker_start(r->loop, capture_worker, on_capture, r, &r->worker, &err) < 0) {
+        fail(r, r->capture_why, err.text);
+        stint_settled(r, false);
+    }
+}
+
+void checkpoint_save(struct runner *r)
+{
+    struct error err;
+    r->phase = PHASE_SAVE;
+    if (worker_start(r->loop, save_worker, on_save, r, &r->worker, &err) < 0) {
+        log_error("job %s: %s", r->id_text, err.text);
+        stint_saved(r);
+    }
+}
+
+void checkpoint_ask(struct runner *r, const char *why)
+{
+    struct engine_site site = stint_site(r);
+    if (r->asked && strcmp(why, "vacate") != 0) {
+        snprintf(r->why, sizeof r->why, "%s", why);
+        return; /* the one that is under way answers both */
+    }
+    struct ad *record = record_new(RECORD_ASK);
+    ad_set_string(record, "Why", why);
+    ad_set_int(record, "Signal", r->protocol.signal);
+    record_write(r, record);
+    fault_point("runner.asked");
+    if (!r->asked)
+        r->asked_us = clock_boot_us();
+    r->asked = true;
+    snprintf(r->why, sizeof r->why, "%s", why);
+    r->engine->ask(&site, r->context);
+    loop_timer_set(r->interval, INT64_MAX);
+    loop_timer_set(r->timeout, r->asked_us + r->protocol.timeout_us);
+}
+
+static void on_interval(void *data)
+{
+    struct runner *r = data;
+    if (r->phase == PHASE_RUN && !r->suspended && !r->leaving.set)
+        checkpoint_ask(r, "periodic");
+}
+
+/* The program may still answer: an end that means a checkpoint counts whenever it comes. But the answer that somebody waits
+ * for is given now, and the next signal comes an interval later. */
+static void on_timeout(void *data)
+{
+    struct runner *r = data;
+    char text[160];
+    if (!r->asked || r->leaving.set)
+        return;
+    snprintf(text, sizeof text, "no checkpoint within %lld s of the signal", (long long)(r->protocol.timeout_us / CLOCK_SECOND_US));
+    r->asked = false;
+    fail(r, r->why, text);
+    checkpoint_schedule(r);
+}
+
+void checkpoint_schedule(struct runner *r)
+{
+    bool due = r->protocol.want_signal && r->protocol.interval_us > 0 && !r->suspended && !r->leaving.set && !r->asked;
+    loop_timer_set(r->interval, due ? clock_boot_us() + r->protocol.interval_us : INT64_MAX);
+}
+
+void checkpoint_init(struct runner *r)
+{
+    r->interval = loop_timer(r->loop, INT64_MAX, on_interval, r);
+    r->timeout = loop_timer(r->loop, INT64_MAX, on_timeout, r);
+    r->latency_from_us = -1;
+    r->pause_us = -1;
+}

@@ -1,0 +1,198 @@
+/*
+ * Output goes to its places with the owner's rights: each file is copied to a temporary name in its directory, made durable
+ * and renamed, so that a reader sees the old file or the whole new one. Doing it twice does no harm, which is what a crash
+ * in the middle comes to.
+ */
+#include "base/fault.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "engine/changes.h"
+#include "job/command.h"
+#include "runner/runner.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { DEPTH_MAX = 64 };
+
+struct delivery {
+    struct runner *runner;
+    struct worker_report *report;
+    struct error *err;
+};
+
+static int fail(struct delivery *d, const char *name)
+{
+    return error_wrap(d->err, "cannot deliver '%s'", name);
+}
+
+static int publish(struct delivery *d, int out, int dir, const char *tmp, const char *leaf, mode_t mode)
+{
+    if (fchmod(out, mode) < 0)
+        return error_sys(d->err, "cannot set its mode");
+    if (fault_point("runner.output.sync") < 0 || fsync(out) < 0)
+        return error_sys(d->err, "cannot make it durable");
+    if (fault_point("runner.output.rename") < 0 || renameat(dir, tmp, dir, leaf) < 0)
+        return error_sys(d->err, "cannot rename it");
+    return file_sync(dir, leaf, d->err);
+}
+
+static int put_file(struct delivery *d, int in, const struct stat *st, int dir, const char *leaf)
+{
+    int64_t copied = 0;
+    auto_free char *tmp = mem_printf(".%s.%s.tmp", leaf, d->runner->id_text);
+    unlinkat(dir, tmp, 0);
+    auto_close int out = openat(dir, tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (out < 0)
+        return error_sys(d->err, "cannot create '%s'", tmp);
+    int result = fault_point("runner.output.copy") < 0 ? error_sys(d->err, "cannot copy") : file_copy(in, out, -1, &copied, d->err);
+    if (result == 0)
+        result = publish(d, out, dir, tmp, leaf, (st->st_mode & 0777) | 0200);
+    if (result < 0) {
+        unlinkat(dir, tmp, 0);
+        return -1;
+    }
+    d->report->values[DELIVER_BYTES] += copied;
+    d->report->values[DELIVER_FILES]++;
+    return 0;
+}
+
+/* A place that is a device or a FIFO is written to, not replaced. */
+static int put_special(struct delivery *d, int in, int dir, const char *leaf)
+{
+    int64_t copied;
+    auto_close int out = openat(dir, leaf, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (out < 0)
+        return error_sys(d->err, "cannot open it");
+    return file_copy(in, out, -1, &copied, d->err);
+}
+
+static int put(struct delivery *d, int in, const struct stat *st, int dir, const char *leaf)
+{
+    struct stat there;
+    if (fstatat(dir, leaf, &there, 0) == 0 && !S_ISREG(there.st_mode) && !S_ISDIR(there.st_mode))
+        return put_special(d, in, dir, leaf);
+    return put_file(d, in, st, dir, leaf);
+}
+
+static int put_entry(struct delivery *d, int from, const char *name, int dir, const char *leaf, int depth);
+
+static int put_contents(struct delivery *d, int from, int to, int depth)
+{
+    int fd = openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *list = fd < 0 ? NULL : fdopendir(fd);
+    if (!list) {
+        file_close(&fd);
+        return error_sys(d->err, "cannot list a directory");
+    }
+    int result = 0;
+    for (struct dirent *e; result == 0 && (e = readdir(list));)
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+            result = put_entry(d, from, e->d_name, to, e->d_name, depth);
+    closedir(list);
+    return result;
+}
+
+static int put_dir(struct delivery *d, int in, int dir, const char *leaf, int depth)
+{
+    if (mkdirat(dir, leaf, 0755) < 0 && errno != EEXIST)
+        return error_sys(d->err, "cannot make directory '%s'", leaf);
+    auto_close int to = openat(dir, leaf, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (to < 0)
+        return error_sys(d->err, "cannot open directory '%s'", leaf);
+    return put_contents(d, in, to, depth + 1);
+}
+
+/* The sandbox's side is opened beneath it: a link that the job made can not bring a file from elsewhere. */
+static int put_entry(struct delivery *d, int from, const char *name, int dir, const char *leaf, int depth)
+{
+    struct stat st;
+    auto_close int in = file_open_beneath(from, name, O_RDONLY | O_NONBLOCK, 0, d->err);
+    if (in < 0)
+        return -1;
+    if (fstat(in, &st) < 0)
+        return error_sys(d->err, "cannot look at '%s'", name);
+    if (S_ISDIR(st.st_mode) && depth < DEPTH_MAX)
+        return put_dir(d, in, dir, leaf, depth);
+    if (!S_ISREG(st.st_mode))
+        return error_set(d->err, ERR_INVALID, "'%s' is neither a file nor a directory", name);
+    return put(d, in, &st, dir, leaf);
+}
+
+static int open_dir_of(const char *path, const char **leaf, struct error *err)
+{
+    const char *slash = strrchr(path, '/');
+    auto_free char *dir = slash == path ? mem_dup("/") : mem_dup_n(path, (size_t)(slash - path));
+    *leaf = slash + 1;
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd >= 0 ? fd : error_sys(err, "cannot open directory '%s'", dir);
+}
+
+static int deliver_std(struct delivery *d, int which)
+{
+    static const char *const names[2] = { "stdout", "stderr" };
+    const char *leaf;
+    auto_free char *path = stream_destination(d->runner, which);
+    if (!path || stream_wanted(d->runner, which) || (which == 1 && stream_shared(d->runner)))
+        return 0;
+    auto_close int dir = open_dir_of(path, &leaf, d->err);
+    if (dir < 0 || put_entry(d, d->runner->std, names[which], dir, leaf, 0) < 0)
+        return fail(d, path);
+    return 0;
+}
+
+/* A missing file is an error, unless the list serves as the checkpoint list too: then the job may have finished before its
+ * first checkpoint, and there is nothing to miss. */
+static int deliver_listed(struct delivery *d, int iwd, const struct command_list *names)
+{
+    bool may_miss = d->runner->protocol.self && !ad_has(d->runner->job, "TransferCheckpoint");
+    for (size_t i = 0; i < names->count; i++) {
+        const char *name = names->items[i];
+        const char *slash = strrchr(name, '/');
+        struct stat st;
+        if (may_miss && fstatat(d->runner->work, name, &st, 0) < 0 && errno == ENOENT) {
+            error_set(d->err, ERR_INVALID, "'%s' is not there; it was not delivered", name);
+            continue;
+        }
+        if (put_entry(d, d->runner->work, name, iwd, slash ? slash + 1 : name, 0) < 0)
+            return fail(d, name);
+    }
+    return 0;
+}
+
+static int deliver_files(struct delivery *d)
+{
+    struct runner *r = d->runner;
+    const char *iwd_path = ad_string(r->job, "Iwd", "/");
+    auto_command_list struct command_list names = { 0 };
+    if (!sandbox_wanted(r))
+        return 0;
+    if (ad_has(r->job, "TransferOutput"))
+        command_files(r->job, "TransferOutput", &names);
+    else if (changes_list(r->work, r->stint_dir, false, &names, d->err) < 0)
+        return -1;
+    if (names.count == 0)
+        return 0;
+    auto_close int iwd = open(iwd_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (iwd < 0)
+        return error_sys(d->err, "cannot open directory '%s'", iwd_path);
+    return deliver_listed(d, iwd, &names);
+}
+
+void deliver_worker(void *data, int pipe, struct worker_report *final)
+{
+    struct delivery d = { .runner = data, .report = final, .err = &final->error };
+    (void)pipe;
+    final->result = identity_enter(&d.runner->owner, d.err);
+    if (final->result < 0)
+        return;
+    for (int i = 0; i < 2 && final->result == 0; i++)
+        final->result = deliver_std(&d, i);
+    if (final->result == 0)
+        final->result = deliver_files(&d);
+    identity_leave();
+}

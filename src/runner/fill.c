@@ -1,0 +1,309 @@
+/*
+ * The sandbox: JOBDIR/stint.N/ with work/ (the program's directory), std/ (its standard files) and the list of inputs. It is
+ * filled with the owner's rights from the submitter's directory; then, when there is a checkpoint, with its files on top.
+ * A generation that does not verify is reported, and the one before is tried on a fresh copy of the inputs.
+ */
+#include "base/fault.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "engine/changes.h"
+#include "job/command.h"
+#include "runner/runner.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+enum { HOLD_INPUT = 13, DEPTH_MAX = 64 };
+
+bool sandbox_wanted(const struct runner *r)
+{
+    return strcasecmp(ad_string(r->job, "ShouldTransferFiles", "YES"), "NO") != 0;
+}
+
+static int make_owned_dir(struct runner *r, int dir, const char *name, struct error *err)
+{
+    if (mkdirat(dir, name, 0700) < 0 && errno != EEXIST)
+        return error_sys(err, "cannot make '%s'", name);
+    if (geteuid() == 0 && fchownat(dir, name, r->owner.uid, r->owner.gid, AT_SYMLINK_NOFOLLOW) < 0)
+        return error_sys(err, "cannot give '%s' to its owner", name);
+    int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return fd >= 0 ? fd : error_sys(err, "cannot open '%s'", name);
+}
+
+static int open_submit_dir(struct runner *r, struct error *err)
+{
+    const char *iwd = ad_string(r->job, "Iwd", "/");
+    if (identity_enter(&r->owner, err) < 0)
+        return -1;
+    int fd = open(iwd, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        error_sys(err, "cannot open the directory '%s' from which the job was submitted", iwd);
+    identity_leave();
+    return fd;
+}
+
+/* Leftovers of stints that ended without cleaning up. */
+static void remove_old_stints(struct runner *r)
+{
+    struct error ignored;
+    int fd = openat(r->job_dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    if (!d)
+        return;
+    for (struct dirent *e; (e = readdir(d));)
+        if (strncmp(e->d_name, "stint.", 6) == 0 && strcmp(e->d_name, r->stint_name) != 0)
+            file_remove_tree(r->job_dir, e->d_name, &ignored);
+    closedir(d);
+}
+
+int sandbox_open(struct runner *r, struct error *err)
+{
+    const char *deliver = ad_string(r->grant, "Deliver", NULL);
+    if (deliver && renameat(r->job_dir, deliver, r->job_dir, r->stint_name) < 0)
+        return error_sys(err, "cannot find the results of the last stint in '%s'", deliver);
+    remove_old_stints(r);
+    r->stint_dir = make_owned_dir(r, r->job_dir, r->stint_name, err);
+    if (r->stint_dir < 0)
+        return -1;
+    r->std = make_owned_dir(r, r->stint_dir, "std", err);
+    r->work = r->std < 0 ? -1 : sandbox_wanted(r) ? make_owned_dir(r, r->stint_dir, "work", err) : open_submit_dir(r, err);
+    return r->work < 0 ? -1 : 0;
+}
+
+void sandbox_remove(struct runner *r)
+{
+    struct error ignored;
+    file_remove_tree(r->job_dir, r->stint_name, &ignored);
+}
+
+static int copy_entry(int from, const char *name, int to, const char *as, int depth, struct error *err);
+
+static int copy_contents(int from, int to, int depth, struct error *err)
+{
+    int fd = openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    if (!d) {
+        file_close(&fd);
+        return error_sys(err, "cannot list a directory");
+    }
+    int result = 0;
+    for (struct dirent *e; result == 0 && (e = readdir(d));)
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+            result = copy_entry(from, e->d_name, to, e->d_name, depth, err);
+    closedir(d);
+    return result;
+}
+
+static int copy_file(int in, const struct stat *st, int to, const char *as, struct error *err)
+{
+    int64_t copied;
+    if (fault_point("runner.input.copy") < 0)
+        return error_sys(err, "cannot copy '%s'", as);
+    unlinkat(to, as, 0);
+    auto_close int out = openat(to, as, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, (st->st_mode & 0777) | 0600);
+    if (out < 0)
+        return error_sys(err, "cannot create '%s' in the sandbox", as);
+    if (file_copy(in, out, -1, &copied, err) < 0)
+        return error_wrap(err, "'%s'", as);
+    return 0;
+}
+
+/* Links are followed, as whoever names an input means what it leads to. */
+static int copy_entry(int from, const char *name, int to, const char *as, int depth, struct error *err)
+{
+    struct stat st;
+    auto_close int in = openat(from, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (in < 0 || fstat(in, &st) < 0)
+        return error_sys(err, "cannot open '%s'", name);
+    if (depth > DEPTH_MAX)
+        return error_set(err, ERR_LIMIT, "'%s' is nested deeper than %d directories", name, DEPTH_MAX);
+    if (S_ISREG(st.st_mode))
+        return copy_file(in, &st, to, as, err);
+    if (!S_ISDIR(st.st_mode))
+        return error_set(err, ERR_INVALID, "'%s' is neither a file nor a directory", name);
+    if (mkdirat(to, as, 0700) < 0 && errno != EEXIST)
+        return error_sys(err, "cannot make directory '%s' in the sandbox", as);
+    auto_close int sub = openat(to, as, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (sub < 0)
+        return error_sys(err, "cannot open '%s' in the sandbox", as);
+    return copy_contents(in, sub, depth + 1, err);
+}
+
+/* One entry of transfer_input_files: "dir/" means its contents, anything else goes under its last name. */
+static int take_input(int iwd, int work, const char *name, struct error *err)
+{
+    auto_free char *copy = mem_dup(name);
+    size_t len = strlen(copy);
+    if (strstr(name, "://"))
+        return error_set(err, ERR_INVALID, "input '%s' is a URL, which can not be fetched yet; copy it to the submit directory", name);
+    bool contents = len > 1 && copy[len - 1] == '/';
+    while (len > 1 && copy[len - 1] == '/')
+        copy[--len] = '\0';
+    if (contents) {
+        auto_close int dir = openat(iwd, copy, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (dir < 0)
+            return error_sys(err, "cannot open '%s'", copy);
+        return copy_contents(dir, work, 1, err);
+    }
+    const char *slash = strrchr(copy, '/');
+    const char *leaf = slash ? slash + 1 : copy;
+    if (strcmp(leaf, "..") == 0 || strcmp(leaf, ".") == 0 || !*leaf)
+        return error_set(err, ERR_INVALID, "'%s' is no name for an input file", name);
+    return copy_entry(iwd, copy, work, leaf, 0, err);
+}
+
+static int take_program(struct runner *r, int iwd, struct error *err)
+{
+    const char *cmd = ad_string(r->job, "Cmd", "");
+    const char *slash = strrchr(cmd, '/');
+    const char *leaf = slash ? slash + 1 : cmd;
+    if (!ad_bool(r->job, "TransferExecutable", true))
+        return 0;
+    if (copy_entry(iwd, cmd, r->work, leaf, 0, err) < 0)
+        return error_wrap(err, "the executable");
+    if (fchmodat(r->work, leaf, 0755, 0) < 0)
+        return error_sys(err, "cannot make '%s' executable", leaf);
+    return 0;
+}
+
+static int take_all(struct runner *r, int iwd, struct error *err)
+{
+    const char *in = ad_string(r->job, "In", NULL);
+    auto_command_list struct command_list names = { 0 };
+    if (in && *in && strcmp(in, "/dev/null") != 0 && copy_entry(iwd, in, r->std, "stdin", 0, err) < 0)
+        return error_wrap(err, "the standard input");
+    if (!sandbox_wanted(r))
+        return 0;
+    if (take_program(r, iwd, err) < 0)
+        return -1;
+    command_files(r->job, "TransferInput", &names);
+    for (size_t i = 0; i < names.count; i++)
+        if (take_input(iwd, r->work, names.items[i], err) < 0)
+            return error_wrap(err, "input");
+    return 0;
+}
+
+static int take_inputs(struct runner *r, struct error *err)
+{
+    auto_close int iwd = open_submit_dir(r, err);
+    if (iwd < 0 || identity_enter(&r->owner, err) < 0)
+        return -1;
+    int result = take_all(r, iwd, err);
+    if (result == 0 && sandbox_wanted(r))
+        result = changes_record(r->work, r->stint_dir, err);
+    identity_leave();
+    return result;
+}
+
+static int empty(int dir, struct error *err)
+{
+    int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    if (!d) {
+        file_close(&fd);
+        return error_sys(err, "cannot empty the sandbox");
+    }
+    int result = 0;
+    for (struct dirent *e; result == 0 && (e = readdir(d));)
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+            result = file_remove_tree(dir, e->d_name, err);
+    closedir(d);
+    return result;
+}
+
+/* After a generation that failed in its middle: back to inputs alone. */
+static int start_over(struct runner *r, struct error *err)
+{
+    if (empty(r->std, err) < 0 || (sandbox_wanted(r) && empty(r->work, err) < 0))
+        return -1;
+    return take_inputs(r, err);
+}
+
+static int restore_one(struct runner *r, struct store *store, int generation, const char *kind, bool *fits,
+                       struct error *err)
+{
+    struct manifest manifest = { 0 };
+    struct engine_site site = stint_site(r);
+    *fits = false;
+    int result = store_manifest(store, r->id_text, generation, &manifest, err);
+    if (result == STORE_ABSENT)
+        return 0;
+    if (result == 0 && strcmp(manifest.kind, kind) == 0) {
+        *fits = true;
+        result = store_verify(store, r->id_text, &manifest, err);
+        if (result == 0)
+            result = engine_restore(&site, store, r->id_text, &manifest, &r->owner, err);
+    }
+    manifest_release(&manifest);
+    return result;
+}
+
+/* Newest generation of the kind first. Positive: the generation that was restored; 0: none; negative: cannot go on. */
+static int restore_newest(struct runner *r, struct store *store, const char *kind, int pipe, struct error *err)
+{
+    auto_free int *generations = NULL;
+    size_t count = 0;
+    if (store_list(store, r->id_text, &generations, &count, err) < 0)
+        return -1;
+    while (count > 0) {
+        int generation = generations[--count];
+        struct worker_report bad = { .kind = FILL_CORRUPT, .values = { generation } };
+        bool fits;
+        int result = restore_one(r, store, generation, kind, &fits, &bad.error);
+        if (result == 0 && fits)
+            return generation;
+        if (result == 0)
+            continue;
+        if (bad.error.kind != ERR_CORRUPT && bad.error.sys != ENOENT) {
+            *err = bad.error;
+            return -1;
+        }
+        worker_send(pipe, &bad);
+        if (start_over(r, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int restore_state(struct runner *r, int pipe, struct error *err)
+{
+    struct store *store = NULL;
+    if (store_open(r->store_path, &store, err) < 0)
+        return -1;
+    int result = restore_newest(r, store, "checkpoint", pipe, err);
+    if (result == 0 && !r->protocol.self)
+        result = restore_newest(r, store, "evicted", pipe, err);
+    store_close(store);
+    return result;
+}
+
+static int make_std(struct runner *r, struct error *err)
+{
+    const char *const names[] = { "stdout", "stderr" };
+    for (int i = 0; i < 2; i++) {
+        auto_close int fd = openat(r->std, names[i], O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (fd < 0 || (geteuid() == 0 && fchown(fd, r->owner.uid, r->owner.gid) < 0))
+            return error_sys(err, "cannot create the program's %s", names[i]);
+    }
+    return 0;
+}
+
+void fill_worker(void *data, int pipe, struct worker_report *final)
+{
+    struct runner *r = data;
+    final->result = take_inputs(r, &final->error);
+    if (final->result < 0) {
+        bool full = final->error.sys == ENOSPC || final->error.sys == EDQUOT;
+        final->values[FILL_HOLD_CODE] = full ? 0 : HOLD_INPUT; /* a full disk mends itself: try again later */
+        final->values[FILL_HOLD_SUBCODE] = final->error.sys;
+        return;
+    }
+    int generation = ad_bool(r->grant, "Stored", false) ? restore_state(r, pipe, &final->error) : 0;
+    final->values[FILL_GENERATION] = generation;
+    final->result = generation < 0 ? -1 : make_std(r, &final->error);
+}

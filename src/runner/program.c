@@ -1,0 +1,198 @@
+#include "base/file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/clock.h"
+#include "job/command.h"
+#include "job/record.h"
+#include "runner/runner.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+/* What the program is started as: its copy in the sandbox, or the original. Yours. */
+static char *program_path(const struct runner *r)
+{
+    const char *cmd = ad_string(r->job, "Cmd", "");
+    bool sandboxed = strcasecmp(ad_string(r->job, "ShouldTransferFiles", "YES"), "NO") != 0;
+    if (sandboxed && ad_bool(r->job, "TransferExecutable", true))
+        return mem_printf("./%s", base_name(cmd));
+    if (cmd[0] == '/')
+        return mem_dup(cmd);
+    return mem_printf("%s/%s", ad_string(r->job, "Iwd", "/"), cmd);
+}
+
+static int build_arguments(const struct runner *r, const char *path, struct command_list *argv, struct error *err)
+{
+    command_list_add(argv, path);
+    return command_arguments(r->job, argv, err);
+}
+
+/* A small, clean environment, then the job's own, which wins. */
+static int build_environment(const struct runner *r, struct command_list *envp, struct error *err)
+{
+    auto_free char *home = mem_printf("HOME=%s", r->owner.home);
+    auto_free char *user = mem_printf("USER=%s", r->owner.name);
+    auto_free char *logname = mem_printf("LOGNAME=%s", r->owner.name);
+    auto_free char *id = mem_printf("STINT_JOB=%s", r->id_text);
+    auto_free char *number = mem_printf("STINT_NUMBER=%d", r->stint);
+    auto_command_list struct command_list own = { 0 };
+    if (command_environment(r->job, &own, err) < 0)
+        return -1;
+    const char *defaults[] = { "PATH=/usr/local/bin:/usr/bin:/bin", home, user, logname, id, number };
+    for (size_t i = 0; i < sizeof defaults / sizeof defaults[0]; i++) {
+        size_t len = strcspn(defaults[i], "=") + 1;
+        bool overridden = false;
+        for (size_t j = 0; j < own.count; j++)
+            overridden = overridden || strncmp(own.items[j], defaults[i], len) == 0;
+        if (!overridden)
+            command_list_add(envp, defaults[i]);
+    }
+    for (size_t j = 0; j < own.count; j++)
+        command_list_add(envp, own.items[j]);
+    return 0;
+}
+
+static int open_std(struct runner *r, int fds[3], struct error *err)
+{
+    const char *second = stream_shared(r) ? "stdout" : "stderr";
+    fds[0] = openat(r->std, "stdin", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fds[0] < 0)
+        fds[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    fds[1] = openat(r->std, "stdout", O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
+    fds[2] = openat(r->std, second, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
+    for (int i = 0; i < 3; i++)
+        if (fds[i] < 0)
+            return error_sys(err, "cannot open the program's standard files");
+    return 0;
+}
+
+static void on_context(void *data, uint32_t events)
+{
+    struct runner *r = data;
+    struct context_exit exit;
+    (void)events;
+    if (!context_next(r->context, &exit))
+        return;
+    loop_unwatch(r->context_watch);
+    r->context_watch = NULL;
+    context_free(r->context);
+    r->context = NULL;
+    stint_exited(r, &exit);
+}
+
+static int start_context(struct runner *r, const int fds[3], struct error *err)
+{
+    auto_free char *path = program_path(r);
+    auto_command_list struct command_list argv = { 0 };
+    auto_command_list struct command_list envp = { 0 };
+    if (build_arguments(r, path, &argv, err) < 0 || build_environment(r, &envp, err) < 0)
+        return -1;
+    struct context_spec spec = {
+        .dir = r->work,
+        .program = path,
+        .argv = argv.items,
+        .envp = envp.items,
+        .std = { fds[0], fds[1], fds[2] },
+        .owner = r->owner,
+        .keep = &r->lock,
+        .keep_count = 1,
+    };
+    cgroup_procs(r->cgroup, spec.cgroup_procs);
+    int result = context_start(&spec, &r->context, err);
+    for (int i = 0; i < 2; i++)
+        file_close(&spec.cgroup_procs[i]);
+    return result;
+}
+
+int program_start(struct runner *r, struct error *err)
+{
+    int fds[3] = { -1, -1, -1 };
+    int result = open_std(r, fds, err);
+    if (result == 0)
+        result = start_context(r, fds, err);
+    for (int i = 0; i < 3; i++)
+        file_close(&fds[i]);
+    if (result < 0)
+        return -1;
+    r->context_watch = loop_watch(r->loop, context_fd(r->context), EPOLLIN, on_context, r);
+    r->phase = PHASE_RUN;
+    r->execution++;
+    r->suspended = false;
+    if (r->execution > 1)
+        r->pause_us = clock_boot_us() - r->exit.boot_us;
+    struct ad *record = record_new(RECORD_RUN);
+    ad_set_int(record, "Pid", context_pid(r->context));
+    ad_set_int(record, "Execution", r->execution);
+    ad_set_int(record, "Generation", r->generation);
+    record_write(r, record);
+    checkpoint_schedule(r);
+    if (r->suspend_wanted)
+        control_suspend(r, true);
+    return 0;
+}
+
+static void add_size(struct ad *record, const struct runner *r, const struct context_usage *usage)
+{
+    ad_set_int(record, "ImageSizeKb", usage->image_kb);
+    ad_set_int(record, "RssKb", usage->rss_kb);
+    ad_set_int(record, "DiskKb", file_tree_bytes(r->job_dir, r->stint_name) / 1024);
+    ad_set_int(record, "UserUs", r->user_us + usage->user_us);
+    ad_set_int(record, "SysUs", r->sys_us + usage->sys_us);
+}
+
+/* A job that outgrows the disk it asked for is stopped before it hurts the others. */
+static void check_disk(struct runner *r, const struct ad *record)
+{
+    int64_t limit = ad_int(r->grant, "DiskLimitKb", 0);
+    int64_t used = ad_int(record, "DiskKb", 0);
+    if (limit <= 0 || used <= limit || r->leaving.set)
+        return;
+    r->leaving.hold_code = 34;
+    r->leaving.hold_subcode = 104;
+    snprintf(r->leaving.cause, sizeof r->leaving.cause, "hold");
+    snprintf(r->leaving.reason, sizeof r->leaving.reason,
+             "its sandbox holds %lld KiB, more than its request_disk of %lld KiB; ask for more and release it",
+             (long long)used, (long long)limit);
+    stint_leave(r);
+}
+
+enum { FIRST_SAMPLE_US = 5000000, LAST_SAMPLE_US = 60000000, REPORT_EVERY_US = 300000000 };
+
+static void on_sample(void *data)
+{
+    struct runner *r = data;
+    static int64_t next_us = FIRST_SAMPLE_US;
+    int64_t now = clock_boot_us();
+    if (r->context) {
+        struct context_usage usage;
+        context_usage(r->context, &usage);
+        struct ad *record = record_new(RECORD_USAGE);
+        add_size(record, r, &usage);
+        check_disk(r, record);
+        bool grown = usage.rss_kb > r->sampled_rss_kb + r->sampled_rss_kb / 10;
+        if (grown || now - r->reported_us >= REPORT_EVERY_US) {
+            r->sampled_rss_kb = usage.rss_kb > r->sampled_rss_kb ? usage.rss_kb : r->sampled_rss_kb;
+            r->reported_us = now;
+            record_write(r, record);
+        } else {
+            ad_free(record);
+        }
+    }
+    next_us = next_us * 2 > LAST_SAMPLE_US ? LAST_SAMPLE_US : next_us * 2;
+    loop_timer_set(r->sample, now + next_us);
+}
+
+void program_watch(struct runner *r)
+{
+    r->sample = loop_timer(r->loop, clock_boot_us() + FIRST_SAMPLE_US, on_sample, r);
+}

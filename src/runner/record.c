@@ -1,0 +1,38 @@
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/journal.h"
+#include "base/log.h"
+#include "job/record.h"
+#include "runner/runner.h"
+
+#include <poll.h>
+
+enum { ROOM_POLL_MS = 200 };
+
+struct ad *record_new(const char *kind)
+{
+    struct ad *record = ad_new();
+    ad_set_string(record, "Record", kind);
+    return record;
+}
+
+/* Nothing may be claimed that is not recorded, so a full disk makes the runner wait here; the job itself runs on. */
+void record_write(struct runner *r, struct ad *record)
+{
+    auto_buf struct buf text = { 0 };
+    auto_ad struct ad *owned = record;
+    struct moment now = clock_now();
+    struct error err;
+    ad_set_int(owned, "Stint", r->stint);
+    ad_set_int(owned, "WallUs", now.wall_us);
+    if (!ad_has(owned, "BootUs"))
+        ad_set_int(owned, "BootUs", now.boot_us);
+    ad_print_json(owned, &text);
+    for (bool told = false; journal_append(r->journal, buf_cstr(&text), text.len, &err) < 0; told = true) {
+        if (!told)
+            log_error("job %s: waits for room to write its journal: %s", r->id_text, err.text);
+        poll(NULL, 0, ROOM_POLL_MS);
+    }
+    fault_point("runner.recorded");
+    control_tell(r);
+}

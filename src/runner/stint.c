@@ -1,0 +1,379 @@
+/*
+ * What comes next. Three questions decide at each end of the program: does it mean a checkpoint; was the job asked to leave;
+ * and did it end by itself?
+ *
+ *   checkpoint                → capture; then run again, or leave if asked to
+ *   asked to leave, killed    → keep what is there if ON_EXIT_OR_EVICT; leave
+ *   killed by somebody else   → leave; the pool tries again from the last checkpoint
+ *   failed, retries left      → the same
+ *   anything else             → deliver the output; completed
+ *
+ * A program that was sent the checkpoint signal and then ends normally has finished; one that was sent the soft kill has
+ * not, whatever its exit code: whoever obeys SIGTERM by exit(0) did not say that the work is done.
+ */
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "job/record.h"
+#include "runner/runner.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+struct engine_site stint_site(struct runner *r)
+{
+    return (struct engine_site){
+        .job = r->job, .protocol = &r->protocol, .dir = r->stint_dir, .work = r->work, .std = r->std,
+    };
+}
+
+static void deliver(struct runner *r);
+
+/* Neither attribute stands for a program that did not run. */
+static void set_exit(struct ad *record, const struct runner *r)
+{
+    if (r->exit.signal > 0)
+        ad_set_int(record, "ExitSignal", r->exit.signal);
+    else if (r->exit.code >= 0)
+        ad_set_int(record, "ExitCode", r->exit.code);
+}
+
+static void stop_loop(struct runner *r, bool keep_sandbox)
+{
+    r->phase = PHASE_END;
+    stream_stop(r);
+    if (!keep_sandbox)
+        sandbox_remove(r);
+    loop_stop(r->loop);
+}
+
+/* The results are in the sandbox and the program is done: they must not be thrown away when they cannot be delivered now. */
+static void end_record(struct runner *r, struct ad *record, const char *outcome, const char *cause, const char *reason)
+{
+    ad_set_string(record, "Outcome", outcome);
+    ad_set_string(record, "Cause", cause);
+    ad_set_string(record, "Reason", reason);
+    if (r->leaving.for_user[0])
+        ad_set_string(record, "ForUser", r->leaving.for_user);
+    ad_set_int(record, "UserUs", r->user_us);
+    ad_set_int(record, "SysUs", r->sys_us);
+    record_write(r, record);
+}
+
+void stint_end(struct runner *r, const char *outcome, const char *cause, const char *reason)
+{
+    struct ad *record = record_new(RECORD_END);
+    set_exit(record, r);
+    fault_point("runner.end");
+    end_record(r, record, outcome, cause, reason);
+    stop_loop(r, false);
+}
+
+static void end_held(struct runner *r, int code, int subcode, const char *reason, bool deliverable)
+{
+    struct ad *record = record_new(RECORD_END);
+    set_exit(record, r);
+    ad_set_int(record, "HoldCode", code);
+    ad_set_int(record, "HoldSubCode", subcode);
+    ad_set_bool(record, "Deliverable", deliverable);
+    end_record(r, record, "held", "hold", reason);
+    stop_loop(r, deliverable);
+}
+
+static void end_evicted(struct runner *r, bool checkpointed)
+{
+    if (r->leaving.hold_code) {
+        end_held(r, r->leaving.hold_code, r->leaving.hold_subcode, r->leaving.reason, false);
+        return;
+    }
+    struct ad *record = record_new(RECORD_END);
+    set_exit(record, r);
+    ad_set_bool(record, "Checkpointed", checkpointed);
+    ad_set_int(record, "Generation", r->generation);
+    fault_point("runner.end");
+    end_record(r, record, "evicted", r->leaving.cause, r->leaving.reason);
+    stop_loop(r, false);
+}
+
+/* ---- the beginning ---- */
+
+static void start_program(struct runner *r)
+{
+    struct error err;
+    if (program_start(r, &err) == 0) {
+        if (r->leaving.set)
+            stint_leave(r);
+        return;
+    }
+    if (err.kind == ERR_CHILD || err.kind == ERR_INVALID)
+        end_held(r, 6, err.sys, err.text, false);
+    else
+        stint_end(r, "failed", "failed", err.text);
+}
+
+static void note_corrupt(struct runner *r, const struct worker_report *report)
+{
+    struct ad *record = record_new(RECORD_CORRUPT);
+    ad_set_int(record, "Generation", report->values[FILL_GENERATION]);
+    ad_set_string(record, "Reason", report->error.text);
+    record_write(r, record);
+}
+
+static void on_filled(void *data, const struct worker_report *report)
+{
+    struct runner *r = data;
+    struct error err;
+    if (!report->final) {
+        note_corrupt(r, report);
+        return;
+    }
+    r->worker = NULL;
+    if (r->leaving.set) {
+        end_evicted(r, false);
+        return;
+    }
+    if (report->result < 0 && report->values[FILL_HOLD_CODE]) {
+        end_held(r, (int)report->values[FILL_HOLD_CODE], (int)report->values[FILL_HOLD_SUBCODE], report->error.text, false);
+        return;
+    }
+    if (report->result < 0) {
+        stint_end(r, "failed", "failed", report->error.text);
+        return;
+    }
+    r->generation = (int)report->values[FILL_GENERATION];
+    if (stream_start(r, &err) < 0) {
+        end_held(r, 14, err.sys, err.text, false);
+        return;
+    }
+    fault_point("runner.filled");
+    start_program(r);
+}
+
+void stint_begin(struct runner *r)
+{
+    struct error err;
+    if (ad_has(r->grant, "Deliver")) {
+        r->exit = (struct context_exit){
+            .code = (int)ad_int(r->grant, "ExitCode", -1),
+            .signal = (int)ad_int(r->grant, "ExitSignal", 0),
+            .boot_us = clock_boot_us(),
+        };
+        deliver(r);
+        return;
+    }
+    r->phase = PHASE_FILL;
+    if (worker_start(r->loop, fill_worker, on_filled, r, &r->worker, &err) < 0)
+        stint_end(r, "failed", "failed", err.text);
+}
+
+/* ---- asked to leave ---- */
+
+static void kill_hard(void *data)
+{
+    struct runner *r = data;
+    r->leaving.killed = true;
+    if (r->context)
+        context_kill(r->context);
+}
+
+static void ask_to_leave(struct runner *r)
+{
+    int64_t now = clock_boot_us();
+    if (r->suspended) {
+        context_continue(r->context);
+        r->suspended = r->suspend_wanted = false;
+        record_write(r, record_new(RECORD_CONTINUE));
+    }
+    if (r->leaving.fast) {
+        kill_hard(r);
+        return;
+    }
+    if (r->protocol.want_signal && !r->leaving.removing && !r->leaving.hold_code) {
+        checkpoint_ask(r, "vacate");
+    } else if (!r->leaving.soft) {
+        r->leaving.soft = true;
+        context_signal(r->context, r->protocol.kill_signal);
+    }
+    if (!r->hard_kill)
+        r->hard_kill = loop_timer(r->loop, now + r->protocol.vacate_us, kill_hard, r);
+}
+
+void stint_leave(struct runner *r)
+{
+    r->leaving.set = true;
+    loop_timer_set(r->interval, INT64_MAX);
+    if (r->phase == PHASE_FILL && r->worker) {
+        worker_stop(r->worker);
+        r->worker = NULL;
+        end_evicted(r, false);
+    } else if (r->phase == PHASE_RUN && r->context) {
+        ask_to_leave(r);
+    }
+    /* in every other phase the program has ended: what follows sees that the job is to leave */
+}
+
+/* ---- the program's end ---- */
+
+static bool ended_by_us(const struct runner *r)
+{
+    const struct leaving *l = &r->leaving;
+    if (!l->set)
+        return false;
+    return l->killed || l->soft || (r->exit.signal > 0 && r->exit.signal == r->protocol.signal);
+}
+
+/* SIGKILL and SIGTERM that we did not send: an operator, the kernel's out-of-memory killer, a shutdown. Not the job's fault. */
+static bool ended_by_others(const struct runner *r)
+{
+    return r->exit.lost || r->exit.signal == SIGKILL || r->exit.signal == SIGTERM;
+}
+
+static bool succeeded(const struct runner *r)
+{
+    return r->exit.signal == 0 && r->exit.code == (int)ad_int(r->job, "JobSuccessExitCode", ad_int(r->job, "SuccessExitCode", 0));
+}
+
+static bool may_retry(const struct runner *r)
+{
+    return !succeeded(r) && ad_int(r->grant, "Retries", 0) < ad_int(r->job, "MaxRetries", ad_int(r->job, "JobMaxRetries", 0));
+}
+
+static void describe_exit(const struct runner *r, char *text, size_t size)
+{
+    if (r->exit.lost)
+        snprintf(text, size, "its job root was killed");
+    else if (r->exit.signal > 0)
+        snprintf(text, size, "its program died of signal %d (%s)", r->exit.signal, strsignal(r->exit.signal));
+    else
+        snprintf(text, size, "its program ended with exit code %d", r->exit.code);
+}
+
+static void after_program(struct runner *r)
+{
+    struct engine_site site = stint_site(r);
+    char text[128];
+    describe_exit(r, text, sizeof text);
+    if (r->engine->taken(&site, &r->exit) && !r->leaving.removing)
+        checkpoint_capture(r);
+    else if (r->leaving.removing || r->leaving.hold_code)
+        end_evicted(r, false);
+    else if (ended_by_us(r) && r->protocol.save_on_evict)
+        checkpoint_save(r);
+    else if (ended_by_us(r))
+        end_evicted(r, false);
+    else if (r->exit.signal == SIGKILL && cgroup_ran_out_of_memory(r->cgroup))
+        end_held(r, 34, 0, "it used more memory than its request_memory; ask for more and release it", false);
+    else if (ended_by_others(r))
+        stint_end(r, "failed", "killed", text);
+    else if (may_retry(r))
+        stint_end(r, "failed", "failed", text);
+    else
+        deliver(r);
+}
+
+void stint_exited(struct runner *r, const struct context_exit *exit)
+{
+    struct engine_site site = stint_site(r);
+    struct error err;
+    bool taken = r->engine->taken(&site, exit);
+    r->exit = *exit;
+    r->user_us += exit->user_us;
+    r->sys_us += exit->sys_us;
+    r->max_rss_kb = exit->max_rss_kb > r->max_rss_kb ? exit->max_rss_kb : r->max_rss_kb;
+    r->suspended = false;
+    loop_timer_set(r->interval, INT64_MAX);
+    if (!r->asked)
+        snprintf(r->why, sizeof r->why, "%s", r->leaving.set ? "vacate" : "self");
+    struct ad *record = record_new(RECORD_EXIT);
+    ad_set_int(record, "BootUs", exit->boot_us);
+    set_exit(record, r);
+    ad_set_bool(record, "Checkpoint", taken);
+    ad_set_bool(record, "Final", !taken && !ended_by_us(r) && !ended_by_others(r) && !may_retry(r) && !r->leaving.removing);
+    ad_set_string(record, "Why", r->why);
+    ad_set_int(record, "UserUs", r->user_us);
+    ad_set_int(record, "SysUs", r->sys_us);
+    ad_set_int(record, "MaxRssKb", r->max_rss_kb);
+    record_write(r, record);
+    if (stream_sync(r, false, &err) < 0)
+        log_error("job %s: %s", r->id_text, err.text);
+    fault_point("runner.exited");
+    if (r->worker)
+        r->phase = PHASE_SETTLE;
+    else
+        after_program(r);
+}
+
+/* ---- a worker's news ---- */
+
+/* The state is in the store, if not durable yet: the pause ends here, unless the slot is wanted. */
+void stint_captured(struct runner *r)
+{
+    fault_point("runner.captured");
+    if (r->phase == PHASE_CAPTURE && !r->leaving.set)
+        start_program(r);
+}
+
+void stint_settled(struct runner *r, bool committed)
+{
+    fault_point("runner.settled");
+    if (r->phase == PHASE_SETTLE) {
+        after_program(r);
+    } else if (r->phase == PHASE_CAPTURE && r->leaving.set) {
+        end_evicted(r, committed);
+    } else if (r->phase == PHASE_CAPTURE) {
+        start_program(r); /* not even captured: it goes on from its files in the sandbox */
+    }
+}
+
+void stint_saved(struct runner *r)
+{
+    end_evicted(r, false);
+}
+
+/* ---- the output ---- */
+
+static void on_delivered(void *data, const struct worker_report *report)
+{
+    struct runner *r = data;
+    struct error err;
+    r->worker = NULL;
+    if (report->result == 0 && report->error.text[0]) {
+        struct ad *note = record_new(RECORD_NOTE);
+        ad_set_string(note, "Text", report->error.text);
+        record_write(r, note);
+    }
+    if (report->result < 0) {
+        end_held(r, 12, report->error.sys, report->error.text, true);
+        return;
+    }
+    if (stream_sync(r, true, &err) < 0) {
+        end_held(r, 12, err.sys, err.text, true);
+        return;
+    }
+    struct ad *record = record_new(RECORD_DELIVER);
+    ad_set_int(record, "Bytes", report->values[DELIVER_BYTES]);
+    ad_set_int(record, "Files", report->values[DELIVER_FILES]);
+    record_write(r, record);
+    char text[128];
+    describe_exit(r, text, sizeof text);
+    stint_end(r, "completed", "completed", text);
+}
+
+static void deliver(struct runner *r)
+{
+    struct error err;
+    r->phase = PHASE_DELIVER;
+    loop_timer_set(r->timeout, INT64_MAX);
+    if (!r->streams[0] && !r->streams[1] && stream_start(r, &err) < 0) {
+        end_held(r, 12, err.sys, err.text, true);
+        return;
+    }
+    if (r->protocol.on_success_only && !succeeded(r)) {
+        stint_end(r, "completed", "completed", "it failed, and its output goes out on success only");
+        return;
+    }
+    if (worker_start(r->loop, deliver_worker, on_delivered, r, &r->worker, &err) < 0)
+        end_held(r, 12, err.sys, err.text, true);
+}

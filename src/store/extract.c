@@ -1,0 +1,322 @@
+/*
+ * Reading back: verification, and extraction into trees.
+ *
+ * The trees belong to a job and may hold anything, links that lead out of them above all. So every step starts at a tree's
+ * descriptor and passes no link; a new file, link or directory is made under a name of its own, gets its owner, mode and time
+ * through its descriptor, and only then takes its place by a rename, which replaces a link instead of following it. What stands
+ * in the way (a directory where a file belongs, a file or link where a directory belongs) is removed.
+ *
+ * Directories are made first, with room for their owner to write in them, and get their modes and times last, from the deepest
+ * up: a directory without write permission must be filled, and filling it changes its time.
+ *
+ * A chunk is verified in memory and written from there, so what reaches the tree is what was verified.
+ */
+#include "base/fault.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "store/chunk.h"
+#include "store/crew.h"
+#include "store/layout.h"
+#include "store/manifest.h"
+#include "store/tree.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { TEMP_TRIES = 1000 };
+
+struct extract {
+    const struct manifest *m;
+    int chunks;
+    const struct store_tree *trees;
+    size_t tree_count;
+    uid_t uid; /* (uid_t)-1: leave the owner */
+    gid_t gid;
+};
+
+static int read_entry_chunk(struct extract *x, struct crew_worker *w, size_t index, size_t chunk, struct error *err)
+{
+    const struct store_entry *e = &x->m->entries[index];
+    if (chunk_read(x->chunks, &e->chunks[chunk], w->data, manifest_chunk_len(e, chunk), err) == 0)
+        return 0;
+    return error_wrap(err, "'%s', chunk %zu at offset %" PRId64, e->name, chunk, (int64_t)chunk * STORE_CHUNK_BYTES);
+}
+
+/* ---- verification ---- */
+
+static int begin_verify(void *ctx, struct crew_file *file, struct error *err)
+{
+    (void)err;
+    struct extract *x = ctx;
+    file->chunks = x->m->entries[file->index].chunk_count;
+    return 0;
+}
+
+static int verify_chunk(void *ctx, struct crew_worker *w, struct crew_file *file, size_t chunk, struct error *err)
+{
+    return read_entry_chunk(ctx, w, file->index, chunk, err);
+}
+
+static int end_verify(void *ctx, struct crew_file *file, bool good, struct error *err)
+{
+    (void)ctx;
+    (void)file;
+    (void)good;
+    (void)err;
+    return 0;
+}
+
+/* A job without chunks may have a manifest of empty files. */
+static int open_chunks(struct store *store, const char *job, int *chunks, struct error *err)
+{
+    auto_close int job_dir = -1;
+    int r = layout_open_job(store, job, false, &job_dir, err);
+    if (r == 0)
+        r = layout_open_chunks(job_dir, false, chunks, err);
+    return r > 0 ? error_set(err, ERR_CORRUPT, "its chunks are missing") : r;
+}
+
+int store_verify(struct store *store, const char *job, const struct manifest *manifest, struct error *err)
+{
+    static const struct crew_ops ops = { .begin = begin_verify, .chunk = verify_chunk, .end = end_verify };
+    auto_close int chunks = -1;
+    int r = open_chunks(store, job, &chunks, err);
+    struct extract x = { .m = manifest, .chunks = chunks };
+    if (r == 0)
+        r = crew_run(&ops, &x, manifest->entry_count, manifest->bytes, err);
+    return r < 0 ? error_wrap(err, "checkpoint %d of job %s", manifest->generation, job) : 0;
+}
+
+/* ---- extraction ---- */
+
+static struct timespec time_of(const struct store_entry *e)
+{
+    int64_t nsec = e->mtime_ns % 1000000000;
+    int64_t sec = e->mtime_ns / 1000000000 - (nsec < 0);
+    return (struct timespec){ .tv_sec = sec, .tv_nsec = nsec < 0 ? nsec + 1000000000 : nsec };
+}
+
+/* Opens the directory above an entry and makes up the n-th temporary name there. */
+static int open_place(struct extract *x, const struct store_entry *e, const char **leaf, struct error *err)
+{
+    const char *inside = NULL;
+    const struct store_tree *tree = tree_find(x->trees, x->tree_count, e->name, &inside);
+    return tree_open_parent(tree->dir, inside, leaf, err);
+}
+
+static char *temp_name(int try)
+{
+    return mem_printf(".stint-restore.%d", try);
+}
+
+static int chown_link(struct extract *x, int dir, const char *name, struct error *err)
+{
+    if (x->uid != (uid_t)-1 && fchownat(dir, name, x->uid, x->gid, AT_SYMLINK_NOFOLLOW) < 0)
+        return error_sys(err, "cannot change the owner of '%s'", name);
+    return 0;
+}
+
+static int chown_open(struct extract *x, int fd, const char *name, struct error *err)
+{
+    if (x->uid != (uid_t)-1 && fchown(fd, x->uid, x->gid) < 0)
+        return error_sys(err, "cannot change the owner of '%s'", name);
+    return 0;
+}
+
+static int set_attributes(int fd, const struct store_entry *e, struct error *err)
+{
+    struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, time_of(e) };
+    if (fchmod(fd, e->mode) < 0 || futimens(fd, times) < 0)
+        return error_sys(err, "cannot set mode and time of '%s'", e->name);
+    return 0;
+}
+
+static int take_place(int dir, const char *temp, const char *leaf, struct error *err)
+{
+    if (crew_fault("store.extract.rename") < 0)
+        return error_sys(err, "cannot rename");
+    if (renameat(dir, temp, dir, leaf) == 0)
+        return 0;
+    if (errno != EISDIR && errno != ENOTEMPTY && errno != EEXIST)
+        return error_sys(err, "cannot rename");
+    if (file_remove_tree(dir, leaf, err) < 0)
+        return -1;
+    return renameat(dir, temp, dir, leaf) == 0 ? 0 : error_sys(err, "cannot rename");
+}
+
+static int make_dir(struct extract *x, const struct store_entry *e, struct error *err)
+{
+    const char *leaf = NULL;
+    auto_close int dir = open_place(x, e, &leaf, err);
+    if (dir < 0)
+        return -1;
+    if (mkdirat(dir, leaf, 0700) < 0 && errno != EEXIST)
+        return error_sys(err, "cannot make directory");
+    auto_close int fd = tree_open(dir, leaf, O_RDONLY | O_DIRECTORY, err);
+    if (fd < 0 && (errno == ENOTDIR || errno == ELOOP)) {
+        if (unlinkat(dir, leaf, 0) < 0 || mkdirat(dir, leaf, 0700) < 0)
+            return error_sys(err, "cannot make directory");
+        fd = tree_open(dir, leaf, O_RDONLY | O_DIRECTORY, err);
+    }
+    if (fd < 0)
+        return -1;
+    if (fchmod(fd, 0700) < 0)
+        return error_sys(err, "cannot change the mode");
+    return chown_open(x, fd, leaf, err);
+}
+
+static int make_link(struct extract *x, const struct store_entry *e, struct error *err)
+{
+    const char *leaf = NULL;
+    auto_close int dir = open_place(x, e, &leaf, err);
+    if (dir < 0)
+        return -1;
+    for (int try = 0; try < TEMP_TRIES; try++) {
+        auto_free char *temp = temp_name(try);
+        if (symlinkat(e->target, dir, temp) < 0) {
+            if (errno == EEXIST)
+                continue;
+            return error_sys(err, "cannot make the link");
+        }
+        struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, time_of(e) };
+        int r = chown_link(x, dir, temp, err);
+        if (r == 0 && utimensat(dir, temp, times, AT_SYMLINK_NOFOLLOW) < 0)
+            r = error_sys(err, "cannot set the time");
+        if (r == 0)
+            r = take_place(dir, temp, leaf, err);
+        if (r < 0)
+            unlinkat(dir, temp, 0);
+        return r;
+    }
+    return error_set(err, ERR_LIMIT, "cannot find a free temporary name");
+}
+
+static int begin_extract(void *ctx, struct crew_file *file, struct error *err)
+{
+    struct extract *x = ctx;
+    const struct store_entry *e = &x->m->entries[file->index];
+    if (e->type != STORE_FILE)
+        return CREW_SKIP;
+    auto_close int dir = open_place(x, e, &file->leaf, err);
+    if (dir < 0)
+        return error_wrap(err, "'%s'", e->name);
+    for (int try = 0; try < TEMP_TRIES; try++) {
+        auto_free char *temp = temp_name(try);
+        file->fd = openat(dir, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (file->fd < 0 && errno != EEXIST)
+            return error_sys(err, "cannot create '%s'", e->name);
+        if (file->fd < 0)
+            continue;
+        file->chunks = e->chunk_count;
+        file->dir = steal_fd(&dir);
+        file->temp = steal(temp);
+        return 0;
+    }
+    return error_set(err, ERR_LIMIT, "cannot find a free temporary name beside '%s'", e->name);
+}
+
+static int extract_chunk(void *ctx, struct crew_worker *w, struct crew_file *file, size_t chunk, struct error *err)
+{
+    struct extract *x = ctx;
+    const struct store_entry *e = &x->m->entries[file->index];
+    if (read_entry_chunk(x, w, file->index, chunk, err) < 0)
+        return -1;
+    if (crew_fault("store.extract.write") < 0)
+        return error_sys(err, "cannot write '%s'", e->name);
+    size_t len = manifest_chunk_len(e, chunk);
+    for (size_t at = 0; at < len;) {
+        ssize_t n = pwrite(file->fd, w->data + at, len - at, (int64_t)chunk * STORE_CHUNK_BYTES + (int64_t)at);
+        if (n < 0 && errno != EINTR)
+            return error_sys(err, "cannot write '%s'", e->name);
+        at += n > 0 ? (size_t)n : 0;
+    }
+    return 0;
+}
+
+static int end_extract(void *ctx, struct crew_file *file, bool good, struct error *err)
+{
+    struct extract *x = ctx;
+    const struct store_entry *e = &x->m->entries[file->index];
+    int r = 0;
+    if (good) {
+        r = chown_open(x, file->fd, e->name, err);
+        if (r == 0)
+            r = set_attributes(file->fd, e, err);
+        if (r == 0 && take_place(file->dir, file->temp, file->leaf, err) < 0)
+            r = error_wrap(err, "'%s'", e->name);
+    }
+    if (!good || r < 0)
+        unlinkat(file->dir, file->temp, 0);
+    file_close(&file->fd);
+    file_close(&file->dir);
+    free(file->temp);
+    return r;
+}
+
+static int make_dirs_and_links(struct extract *x, struct error *err)
+{
+    for (size_t i = 0; i < x->m->entry_count; i++) {
+        const struct store_entry *e = &x->m->entries[i];
+        int r = e->type == STORE_DIR ? make_dir(x, e, err) : e->type == STORE_LINK ? make_link(x, e, err) : 0;
+        if (r < 0)
+            return error_wrap(err, "'%s'", e->name);
+    }
+    return 0;
+}
+
+static int finish_dirs(struct extract *x, struct error *err)
+{
+    for (size_t i = x->m->entry_count; i-- > 0;) {
+        const struct store_entry *e = &x->m->entries[i];
+        if (e->type != STORE_DIR)
+            continue;
+        const char *leaf = NULL;
+        auto_close int dir = open_place(x, e, &leaf, err);
+        auto_close int fd = dir < 0 ? -1 : tree_open(dir, leaf, O_RDONLY | O_DIRECTORY, err);
+        if (fd < 0 || set_attributes(fd, e, err) < 0)
+            return error_wrap(err, "'%s'", e->name);
+    }
+    return 0;
+}
+
+/* Before anything is touched: a manifest that one can follow, and a tree for every name. */
+static int check_plan(struct extract *x, struct error *err)
+{
+    if (manifest_check(x->m, err) < 0)
+        return -1;
+    for (size_t i = 0; i < x->m->entry_count; i++) {
+        const char *inside = NULL;
+        const char *name = x->m->entries[i].name;
+        if (!tree_find(x->trees, x->tree_count, name, &inside))
+            return error_set(err, ERR_INVALID, "there is no directory for '%s'", name);
+    }
+    return 0;
+}
+
+int store_extract(struct store *store, const char *job, const struct manifest *manifest, const struct store_tree *trees,
+                  size_t tree_count, uid_t uid, gid_t gid, struct error *err)
+{
+    static const struct crew_ops ops = { .begin = begin_extract, .chunk = extract_chunk, .end = end_extract };
+    auto_close int chunks = -1;
+    struct extract x = { .m = manifest, .trees = trees, .tree_count = tree_count, .uid = (uid_t)-1, .gid = (gid_t)-1 };
+    if (geteuid() == 0 && uid != (uid_t)-1) {
+        x.uid = uid;
+        x.gid = gid;
+    }
+    int r = check_plan(&x, err);
+    if (r == 0)
+        r = open_chunks(store, job, &chunks, err);
+    x.chunks = chunks;
+    if (r == 0)
+        r = make_dirs_and_links(&x, err);
+    if (r == 0)
+        r = crew_run(&ops, &x, manifest->entry_count, manifest->bytes, err);
+    if (r == 0)
+        r = finish_dirs(&x, err);
+    return r < 0 ? error_wrap(err, "checkpoint %d of job %s", manifest->generation, job) : 0;
+}

@@ -1,0 +1,423 @@
+#include "store_place.h"
+
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+static void set_time(int dir, const char *name, int64_t sec, long nsec)
+{
+    struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, { sec, nsec } };
+    assert_int_equal(utimensat(dir, name, times, AT_SYMLINK_NOFOLLOW), 0);
+}
+
+/* ---- round trips ---- */
+
+static void every_kind_of_file_comes_back(void **state)
+{
+    struct place *p = *state;
+    struct error err = { 0 };
+    int w = p->work;
+    place_write(w, "empty", "", 0);
+    place_write(w, "one", "1", 1);
+    place_fill(w, "chunk", 0, STORE_CHUNK_BYTES, 1);
+    place_fill(w, "chunk and one", 0, STORE_CHUNK_BYTES + 1, 2);
+    place_fill(w, "big", 0, (size_t)13 * MIB + 7, 3);
+    auto_close int sparse = openat(w, "sparse", O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    assert_int_equal(ftruncate(sparse, 5 * MIB), 0);
+    place_write(w, "new\nline %41 \t\xff\xfe \xc3\xa9", "x", 1);
+    place_write(w, "..dots", "x", 1);
+    auto_close int sub = place_mkdir(w, "sub");
+    auto_close int deep = place_mkdir(sub, "deep");
+    place_write(deep, "file", "deep", 4);
+    assert_int_equal(mkdirat(w, "empty dir", 0710), 0);
+    assert_int_equal(symlinkat("sub/deep", w, "link"), 0);
+    assert_int_equal(symlinkat("/etc/pass wd", w, "absolute"), 0);
+    assert_int_equal(symlinkat("../../..", w, "up"), 0);
+    assert_int_equal(mkfifoat(w, "fifo", 0600), 0);
+    auto_close int sock = file_listen(w, "socket", 0600, &err);
+    assert_true(sock >= 0);
+    assert_int_equal(fchmodat(w, "one", 0751, 0), 0);
+    set_time(w, "one", -5, 250000000);
+    set_time(w, "link", 1234567890, 987654321);
+    set_time(w, "empty dir", 99, 1);
+    assert_int_equal(fchmodat(w, "sub", 0555, 0), 0);
+    assert_true(place_commit(p, 1) > 0);
+    assert_int_equal(place_verify(p, 1, &err), 0);
+    assert_int_equal(place_restore(p, 1, &err), 0);
+    assert_int_equal(assert_same_tree(w, p->back), 15);
+    assert_int_equal(faccessat(p->back, "fifo", F_OK, AT_SYMLINK_NOFOLLOW), -1);
+    assert_int_equal(fchmodat(w, "sub", 0755, 0), 0);
+}
+
+static void many_small_files_come_back(void **state)
+{
+    struct place *p = *state;
+    struct error err = { 0 };
+    auto_close int sub = place_mkdir(p->work, "sub");
+    for (int i = 0; i < 400; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "file %d", i);
+        place_fill(i % 2 ? sub : p->work, name, 0, 30000 + (size_t)i, (uint64_t)i + 100);
+    }
+    place_commit(p, 1);
+    assert_int_equal(place_restore(p, 1, &err), 0);
+    assert_int_equal(assert_same_tree(p->work, p->back), 401);
+}
+
+static void depth_costs_no_descriptors(void **state)
+{
+    struct place *p = *state;
+    struct error err = { 0 };
+    auto_close int at = place_mkdir(p->work, "d");
+    for (int i = 0; i < 300; i++) {
+        int next = place_mkdir(at, "d");
+        file_close(&at);
+        at = next;
+    }
+    place_write(at, "bottom", "x", 1);
+    struct rlimit before;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    struct rlimit few = { 40, before.rlim_max };
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    place_commit(p, 1);
+    assert_int_equal(place_restore(p, 1, &err), 0);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    auto_manifest struct manifest m = { 0 };
+    assert_int_equal(store_manifest(p->store, "7.0", 1, &m, &err), 0);
+    assert_int_equal(m.entry_count, 302);
+}
+
+static void two_trees_keep_apart(void **state)
+{
+    struct place *p = *state;
+    struct error err = { 0 };
+    auto_close int std = place_mkdir(p->dir, "std");
+    auto_close int std_back = place_mkdir(p->dir, "std back");
+    place_write(p->work, "x", "work", 4);
+    place_write(std, "x", "std", 3);
+    struct store_tree trees[] = { { "work", p->work }, { "std", std } };
+    struct store_source sources[] = { { "std", "x", false }, { "work", "./", false } };
+    auto_manifest struct manifest m = { .generation = 1, .kind = "checkpoint" };
+    assert_int_equal(store_capture(p->store, "7.0", trees, 2, sources, 2, &m, &err), 0);
+    assert_int_equal(m.entry_count, 2);
+    assert_string_equal(m.entries[0].name, "std/x");
+    struct store_tree half = { "work", p->back };
+    assert_int_equal(store_extract(p->store, "7.0", &m, &half, 1, (uid_t)-1, (gid_t)-1, &err), -1);
+    assert_int_equal(err.kind, ERR_INVALID);
+    assert_int_equal(place_count_names(p->back), 0);
+    struct store_tree both[] = { { "std", std_back }, { "work", p->back } };
+    assert_int_equal(store_extract(p->store, "7.0", &m, both, 2, (uid_t)-1, (gid_t)-1, &err), 0);
+    assert_int_equal(assert_same_tree(p->work, p->back), 1);
+    assert_int_equal(assert_same_tree(std, std_back), 1);
+}
+
+static void root_gives_the_files_to_their_owner(void **state)
+{
+    struct place *p = *state;
+    struct error err = { 0 };
+    struct stat st;
+    if (geteuid() != 0)
+        skip();
+    auto_close int sub = place_mkdir(p->work, "sub");
+    place_write(sub, "file", "x", 1);
+    assert_int_equal(symlinkat("file", sub, "link"), 0);
+    assert_int_equal(fchmodat(sub, "file", 04755, 0), 0);
+    place_commit(p, 1);
+    auto_manifest struct manifest m = { 0 };
+    struct store_tree tree = { "work", p->back };
+    assert_int_equal(store_manifest(p->store, "7.0", 1, &m, &err), 0);
+    assert_int_equal(store_extract(p->store, "7.0", &m, &tree, 1, 4321, 5432, &err), 0);
+    static const char *const names[] = { "sub", "sub/file", "sub/link" };
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(fstatat(p->back, names[i], &st, AT_SYMLINK_NOFOLLOW), 0);
+        assert_int_equal(st.st_uid, 4321);
+        assert_int_equal(st.st_gid, 5432);
+        assert_int_equal(st.st_mode & 06000, 0);
+    }
+}
+
+/* ---- what a source may be ---- */
+
+static void sources_may_be_written_as_users_do(void **state)
+{
+    struct place *p = *state;
+    struct error err = { 0 };
+    static const char *const forms[] = { "a/b/c", "./a//b/./c", "a/b/c/" };
+    auto_close int a = place_mkdir(p->work, "a");
+    auto_close int b = place_mkdir(a, "b");
+    auto_close int c = place_mkdir(b, "c");
+    place_write(c, "file", "x", 1);
+    place_write(b, "other", "y", 1);
+    for (size_t i = 0; i < 3; i++) {
+        auto_manifest struct manifest m = { 0 };
+        assert_int_equal(place_capture(p, forms[i], 1, &m, &err), 0);
+        assert_int_equal(m.entry_count, 4);
+        assert_string_equal(m.entries[0].name, "work/a");
+        assert_string_equal(m.entries[3].name, "work/a/b/c/file");
+    }
+}
+
+static void overlapping_sources_are_stored_once(void **state)
+{
+    struct place *p = *state;
+    struct error err = { 0 };
+    auto_close int a = place_mkdir(p->work, "a");
+    place_write(a, "x", "x", 1);
+    place_write(a, "y", "y", 1);
+    struct store_tree tree = { "work", p->work };
+    struct store_source sources[] = { { "work", "a/x" }, { "work", "a" }, { "work", "a/x" }, { "work", "gone", .optional = true } };
+    auto_manifest struct manifest m = { .generation = 1, .kind = "checkpoint" };
+    assert_int_equal(store_capture(p->store, "7.0", &tree, 1, sources, 4, &m, &err), 0);
+    assert_int_equal(m.entry_count, 3);
+    assert_int_equal(m.bytes, 2);
+    assert_int_equal(store_commit(p->store, "7.0", &m, &err), 0);
+}
+
+static void a_source_outside_its_tree_is_refused(void **state)
+{
+    struct place *p = *state;
+    struct error err = { 0 };
+    place_write(p->back, "secret", "x", 1);
+    assert_int_equal(symlinkat("../back", p->work, "out"), 0);
+    static const char *const names[] = { "/etc/passwd", "../back/secret", "a/../../back", "..", "out/secret", "absent", "out/" };
+    for (size_t i = 0; i < 6; i++) {
+        auto_manifest struct manifest m = { 0 };
+        if (place_capture(p, names[i], 1, &m, &err) != -1)
+            fail_msg("captured '%s'", names[i]);
+        assert_non_null(strstr(err.text, names[i]));
+        assert_null(m.entries);
+    }
+    auto_manifest struct manifest m = { 0 };
+    assert_int_equal(place_capture(p, "out", 1, &m, &err), 0);
+    assert_int_equal(m.entries[0].type, STORE_LINK);
+}
+
+static void a_job_s_name_is_one_plain_name(void **state)
+{
+    struct place *p = *state;
+    static const char *const names[] = { "", ".", "..", "../x", "a/b", ".hidden" };
+    for (size_t i = 0; i < 6; i++) {
+        auto_manifest struct manifest m = { .generation = 1, .kind = "checkpoint" };
+        struct error err = { 0 };
+        assert_int_equal(store_commit(p->store, names[i], &m, &err), -1);
+        assert_int_equal(err.kind, ERR_INVALID);
+        assert_int_equal(store_remove(p->store, names[i], &err), -1);
+    }
+}
+
+/* ---- generations ---- */
+
+static void an_append_stores_the_tail_only(void **state)
+{
+    struct place *p = *state;
+    place_fill(p->work, "log", 0, 10 * MIB, 1);
+    assert_int_equal(place_commit(p, 1), 10 * MIB);
+    assert_int_equal(place_commit(p, 2), 0);
+    place_fill(p->work, "log", 10 * MIB, 100, 2);
+    assert_int_equal(place_commit(p, 3), 2 * MIB + 100);
+    place_fill(p->work, "copy", 0, 10 * MIB, 1);
+    assert_int_equal(place_commit(p, 4), 0);
+    assert_int_equal(place_count_chunks(p), 4);
+}
+
+static void a_generation_is_never_replaced(void **state)
+{
+    struct place *p = *state;
+    struct error err = { 0 };
+    auto_manifest struct manifest m = { 0 };
+    place_write(p->work, "x", "one", 3);
+    assert_int_equal(place_capture(p, ".", 1, &m, &err), 0);
+    assert_int_equal(store_commit(p->store, "7.0", &m, &err), 0);
+    assert_int_equal(store_commit(p->store, "7.0", &m, &err), 0); /* the same again */
+    m.stint = 8;
+    assert_int_equal(store_commit(p->store, "7.0", &m, &err), STORE_EXISTS);
+    auto_manifest struct manifest there = { 0 };
+    assert_int_equal(store_manifest(p->store, "7.0", 1, &there, &err), 0);
+    assert_int_equal(there.stint, 7);
+    auto_close int job = openat(p->dir, "store/7.0", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_int_equal(place_count_names(job), 2);
+}
+
+static void a_commit_without_its_chunks_fails(void **state)
+{
+    struct place *p = *state;
+    struct error err = { 0 };
+    auto_manifest struct manifest m = { 0 };
+    place_write(p->work, "x", "one", 3);
+    assert_int_equal(place_capture(p, ".", 1, &m, &err), 0);
+    assert_int_equal(file_remove_tree(p->dir, "store/7.0/chunks", &err), 0);
+    assert_int_equal(store_commit(p->store, "7.0", &m, &err), -1);
+    assert_int_equal(place_verify(p, 1, &err), STORE_ABSENT);
+}
+
+static void generations_are_listed_in_order(void **state)
+{
+    struct place *p = *state;
+    struct error err = { 0 };
+    auto_free int *generations = NULL;
+    size_t count = 9;
+    assert_int_equal(store_list(p->store, "7.0", &generations, &count, &err), 0);
+    assert_int_equal(count, 0);
+    place_write(p->work, "x", "one", 3);
+    static const int numbers[] = { 1234567, 2, 10, 1 };
+    for (size_t i = 0; i < 4; i++)
+        place_commit(p, numbers[i]);
+    auto_close int job = openat(p->dir, "store/7.0", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    place_write(job, "3.manifest", "x", 1);
+    place_write(job, "000004.manifest.tmp", "x", 1);
+    place_write(job, "000000.manifest", "x", 1);
+    assert_int_equal(store_list(p->store, "7.0", &generations, &count, &err), 0);
+    assert_int_equal(count, 4);
+    assert_true(generations[0] == 1 && generations[1] == 2 && generations[2] == 10 && generations[3] == 1234567);
+}
+
+static void expect_generations(struct place *p, const char *expected)
+{
+    auto_free int *generations = NULL;
+    auto_buf struct buf text = { 0 };
+    size_t count = 0;
+    assert_int_equal(store_list(p->store, "7.0", &generations, &count, NULL), 0);
+    for (size_t i = 0; i < count; i++)
+        buf_printf(&text, "%s%d", i ? " " : "", generations[i]);
+    assert_string_equal(buf_cstr(&text), expected);
+}
+
+/* One letter per generation: c(heckpoint), e(victed), u(nreadable). */
+static const struct {
+    const char *kinds;
+    int keep;
+    const char *left;
+    size_t chunks;
+} retained[] = {
+    { "c", 2, "1", 1 },           { "ccc", 2, "2 3", 2 },         { "ccc", 0, "3", 1 },         { "ceccece", 2, "4 5 6 7", 4 },
+    { "eec", 1, "3", 1 },         { "ceee", 2, "1 3 4", 3 },      { "eeee", 2, "3 4", 2 },      { "cuc", 2, "1 2 3", 3 },
+    { "ucc", 2, "2 3", 2 },       { "cccu", 2, "2 3 4", 4 },      { "cucc", 2, "3 4", 2 },      { "u", 1, "1", 1 },
+};
+
+static void retention_keeps_what_it_should(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof retained / sizeof retained[0]; i++) {
+        struct place p;
+        struct error err = { 0 };
+        place_open(&p);
+        for (int g = 1; retained[i].kinds[g - 1]; g++) {
+            place_write(p.work, "x", &g, sizeof g);
+            place_commit_as(&p, g, retained[i].kinds[g - 1] == 'e' ? "evicted" : "checkpoint");
+        }
+        for (int g = 1; retained[i].kinds[g - 1]; g++) {
+            char name[64];
+            snprintf(name, sizeof name, "store/7.0/%06d.manifest", g);
+            if (retained[i].kinds[g - 1] == 'u')
+                place_write(p.dir, name, "stint-manifest 1\n", 17);
+        }
+        assert_int_equal(store_retain(p.store, "7.0", retained[i].keep, &err), 0);
+        expect_generations(&p, retained[i].left);
+        assert_int_equal(place_count_chunks(&p), retained[i].chunks);
+        place_close(&p);
+    }
+}
+
+static void retention_keeps_shared_chunks(void **state)
+{
+    struct place *p = *state;
+    struct error err = { 0 };
+    place_fill(p->work, "shared", 0, 5 * MIB, 1);
+    for (int g = 1; g <= 4; g++) {
+        place_fill(p->work, "own", 0, 1000, (uint64_t)g + 1);
+        place_commit(p, g);
+    }
+    assert_int_equal(place_count_chunks(p), 6);
+    assert_int_equal(store_retain(p->store, "7.0", 2, &err), 0);
+    assert_int_equal(place_count_chunks(p), 4);
+    assert_int_equal(place_verify(p, 3, &err), 0);
+    assert_int_equal(place_verify(p, 4, &err), 0);
+    assert_int_equal(store_retain(p->store, "none.0", 2, &err), 0);
+}
+
+static void leftovers_of_a_killed_capture_are_swept_by_the_next(void **state)
+{
+    struct place *p = *state;
+    struct error err = { 0 };
+    place_write(p->work, "x", "one", 3);
+    place_commit(p, 1);
+    place_write(p->work, "x", "two", 3);
+    auto_manifest struct manifest lost = { 0 };
+    assert_int_equal(place_capture(p, ".", 2, &lost, &err), 0);
+    auto_close int chunks = place_chunks_dir(p);
+    place_write(chunks, ".tmp.0", "half", 4);
+    assert_int_equal(place_count_chunks(p), 3);
+    place_write(p->work, "x", "three", 5);
+    place_commit(p, 2);
+    assert_int_equal(place_count_chunks(p), 2);
+}
+
+static void collect_job(void *data, const char *job)
+{
+    buf_printf(data, "[%s]", job);
+}
+
+static void jobs_and_generations_can_be_removed(void **state)
+{
+    struct place *p = *state;
+    struct error err = { 0 };
+    auto_buf struct buf jobs = { 0 };
+    for (int g = 1; g <= 2; g++) {
+        place_write(p->work, "x", &g, sizeof g);
+        place_commit(p, g);
+    }
+    assert_int_equal(store_each_job(p->store, collect_job, &jobs, &err), 0);
+    assert_string_equal(buf_cstr(&jobs), "[7.0]");
+    assert_int_equal(store_drop(p->store, "7.0", 2, &err), 0);
+    assert_int_equal(store_drop(p->store, "7.0", 2, &err), 0);
+    assert_int_equal(store_drop(p->store, "8.0", 2, &err), 0);
+    expect_generations(p, "1");
+    assert_int_equal(place_count_chunks(p), 1);
+    assert_int_equal(store_remove(p->store, "7.0", &err), 0);
+    assert_int_equal(store_remove(p->store, "7.0", &err), 0);
+    buf_clear(&jobs);
+    assert_int_equal(store_each_job(p->store, collect_job, &jobs, &err), 0);
+    assert_string_equal(buf_cstr(&jobs), "");
+}
+
+static void the_store_is_for_its_owner_only(void **state)
+{
+    struct place *p = *state;
+    static const char *const names[] = { "store", "store/7.0", "store/7.0/chunks" };
+    struct stat st;
+    mode_t before = umask(0);
+    place_write(p->work, "x", "one", 3);
+    place_commit(p, 1);
+    umask(before);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(fstatat(p->dir, names[i], &st, 0), 0);
+        assert_int_equal(st.st_mode & 07777, 0700);
+    }
+    assert_int_equal(fstatat(p->dir, "store/7.0/000001.manifest", &st, 0), 0);
+    assert_int_equal(st.st_mode & 07777, 0600);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        place_test(every_kind_of_file_comes_back),
+        place_test(many_small_files_come_back),
+        place_test(depth_costs_no_descriptors),
+        place_test(two_trees_keep_apart),
+        place_test(root_gives_the_files_to_their_owner),
+        place_test(sources_may_be_written_as_users_do),
+        place_test(overlapping_sources_are_stored_once),
+        place_test(a_source_outside_its_tree_is_refused),
+        place_test(a_job_s_name_is_one_plain_name),
+        place_test(an_append_stores_the_tail_only),
+        place_test(a_generation_is_never_replaced),
+        place_test(a_commit_without_its_chunks_fails),
+        place_test(generations_are_listed_in_order),
+        cmocka_unit_test(retention_keeps_what_it_should),
+        place_test(retention_keeps_shared_chunks),
+        place_test(leftovers_of_a_killed_capture_are_swept_by_the_next),
+        place_test(jobs_and_generations_can_be_removed),
+        place_test(the_store_is_for_its_owner_only),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
