@@ -124,8 +124,8 @@ static const struct cli_command table[] = {
     { "wait", "ID…", "Wait until jobs are done", "Exit status: 0 if all of them succeeded, else that of the first one that did not (128 + N after signal N), 124 after\n"
       "the timeout.", wait_options, OPERAND_JOB, 1, MANY, NULL, run_wait },
     { "history", "[ID…]", "Show jobs of the past, the newest first", NULL, history_options, OPERAND_PAST_JOB, 0, MANY, NULL, run_history },
-    { "ledger", "[ID…]", "Show where the time went", "Every cpu-second that jobs occupied is in exactly one class; the classes add up to OCCUPIED.", ledger_options,
-      OPERAND_PAST_JOB, 0, MANY, NULL, run_ledger },
+    { "ledger", "[ID]", "Show where the time went", "Every cpu-second that jobs occupied is in exactly one class; the classes add up to OCCUPIED.", ledger_options,
+      OPERAND_PAST_JOB, 0, 1, NULL, run_ledger },
     { "events", "[ID]", "Show what happened", NULL, events_options, OPERAND_JOB, 0, 1, NULL, run_events },
     { "users", "", "Show users, their usage and priority", NULL, only_json, OPERAND_NONE, 0, 0, NULL, run_users },
     { "reschedule", "", "Look for work now", NULL, only_json, OPERAND_NONE, 0, 0, NULL, run_reschedule },

@@ -63,9 +63,9 @@ static int edit_job(struct api *api, struct job_id id, const struct ad *body, st
 {
     char text[JOB_ID_TEXT_MAX];
     auto_free char *target = mem_printf("/v1/jobs/%s/edit", job_id_print(id, text));
-    if (api_post(api, target, body, answer, err) < 0)
-        return error_wrap(err, "%s", text);
-    return 0;
+    if (api_post(api, target, body, answer, err) == 0)
+        return 0;
+    return strstr(err->text, text) ? -1 : error_wrap(err, "%s", text); /* the pool may have named it */
 }
 
 /* A cluster's jobs one by one: those that cannot be edited are said, the others are edited. */

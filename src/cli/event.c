@@ -117,6 +117,13 @@ static void say_failed(struct buf *out, const struct ad *event)
     buf_text(out, ad_bool(event, "Retry", false) ? "; will be tried again" : "");
 }
 
+static void say_image_size(struct buf *out, const struct ad *event)
+{
+    buf_text(out, "uses ");
+    words_bytes(out, ad_int(event, "ResidentSetSize", 0) << 10);
+    buf_text(out, " of memory");
+}
+
 /* The event's own attributes as "Name = value". */
 static void say_attributes(struct buf *out, const struct ad *event)
 {
@@ -159,6 +166,7 @@ static const struct {
     { "removed", "removed", NULL },
     { "completed", NULL, say_completed },
     { "failed", NULL, say_failed },
+    { "image_size", NULL, say_image_size },
     { "runner_lost", "its runner was lost", NULL },
 };
 

@@ -51,9 +51,10 @@ static int print_block(struct api *api, struct follower *f, size_t *got, struct 
     return 0;
 }
 
+/* Between its stints a job's output is nowhere to look at, or is what an earlier one delivered: that means nothing. */
 static void note_return(struct follower *f)
 {
-    if (f->size >= f->offset)
+    if (f->size >= f->offset || !f->state_known || (f->state != JOB_RUNNING && f->state != JOB_SUSPENDED))
         return;
     fflush(stdout);
     fprintf(stderr, "stint: %s went back to a checkpoint; the last %" PRId64 " bytes of output will come again\n", f->id,

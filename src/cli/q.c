@@ -40,7 +40,7 @@ static void add_common(struct table *table, const struct ad *job)
     words_id(table_cell(table), job);
     words_safe(table_cell(table), ad_string(job, "Owner", "?"));
     words_short_time(table_cell(table), ad_int(job, "QDate", 0) * CLOCK_SECOND_US);
-    words_duration(table_cell(table), ad_int(job, "RemoteWallClockTime", 0) * CLOCK_SECOND_US);
+    words_duration(table_cell(table), ad_int(job, "OccupiedUs", ad_int(job, "RemoteWallClockTime", 0) * CLOCK_SECOND_US));
 }
 
 /* ---- jobs ---- */

@@ -6,7 +6,7 @@
 /* What the tables need of each job, for /v1/jobs?attributes=. */
 #define Q_ATTRIBUTES                                                                                                        \
     "ClusterId,ProcId,Owner,QDate,JobState,HoldReason,RemoveReason,ExitCode,ExitSignal,Cmd,Arguments,Args,JobBatchName,"         \
-    "TotalSubmitProcs,NumCkpts,NumCkptsFailed,LastCkptTime,LastCkptTimeUs,GoodputUs,LostUs,AtRiskUs,RemoteWallClockTime,"       \
+    "TotalSubmitProcs,NumCkpts,NumCkptsFailed,LastCkptTime,LastCkptTimeUs,GoodputUs,LostUs,OccupiedUs,RemoteWallClockTime,"       \
     "CompletionDate,EnteredCurrentStatus"
 
 /* One line a job, and a line of totals. `jobs` is the answer of /v1/jobs. */

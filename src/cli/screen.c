@@ -14,7 +14,7 @@ struct screen screen_now(void)
         return screen;
     const char *columns = getenv("COLUMNS");
     if (columns)
-        screen.width = atoi(columns);
+        screen.width = (int)strtol(columns, NULL, 10);
     if (screen.width < 20 || screen.width > 10000)
         screen.width = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 20 ? size.ws_col : 80;
     return screen;

@@ -93,7 +93,8 @@ static int64_t not_negative(const struct ad *event, const char *name)
 static void add_clock(struct buf *out, const char *label, int64_t us)
 {
     int64_t s = us / SECOND_US;
-    buf_printf(out, "%s %" PRId64 " %02" PRId64 ":%02" PRId64 ":%02" PRId64, label, s / 86400, s / 3600 % 24, s / 60 % 60, s % 60);
+    buf_printf(out, "%s %" PRId64 " %02" PRId64 ":%02" PRId64 ":%02" PRId64, label, s / 86400, s / 3600 % 24, s / 60 % 60,
+               s % 60);
 }
 
 static void add_usage(struct buf *out, const struct ad *event, const char *indent, const struct eventlog_usage *usage)
@@ -180,7 +181,8 @@ static void add_resources(struct buf *out, const struct ad *event)
     for (const struct eventlog_resource *r = eventlog_resources; r->label; r++) {
         print_row(event, r, cells);
         if (cells[0][0] || cells[1][0] || cells[2][0])
-            buf_printf(out, "\t   %-20s : %*s %*s %*s \n", r->label, width[0], cells[0], width[1], cells[1], width[2], cells[2]);
+            buf_printf(out, "\t   %-20s : %*s %*s %*s \n", r->label, width[0], cells[0], width[1], cells[1], width[2],
+                       cells[2]);
     }
 }
 
@@ -227,7 +229,8 @@ static void print_evicted(struct buf *out, const struct ad *event)
     bool requeued = ad_bool(event, "TerminatedAndRequeued", false);
     buf_text(out, "Job was evicted.");
     if (ad_has(event, "ReasonCode"))
-        buf_printf(out, " Code %" PRId64 " Subcode %" PRId64, ad_int(event, "ReasonCode", 0), ad_int(event, "ReasonSubCode", 0));
+        buf_printf(out, " Code %" PRId64 " Subcode %" PRId64, ad_int(event, "ReasonCode", 0),
+                   ad_int(event, "ReasonSubCode", 0));
     buf_printf(out, "\n\t%s\n",
                requeued                                  ? "(0) Job terminated and was requeued"
                : ad_bool(event, "Checkpointed", false) ? "(1) Job was checkpointed."
@@ -356,7 +359,8 @@ static void (*const printers[])(struct buf *out, const struct ad *event) = {
 
 bool eventlog_in_header(const char *name)
 {
-    static const char *const names[] = { "EventTypeNumber", "Cluster", "Proc", "Subproc", "EventTime", "UtcOffset", "EventHead" };
+    static const char *const names[] = { "EventTypeNumber", "Cluster", "Proc", "Subproc", "EventTime", "UtcOffset",
+                                         "EventHead" };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strcasecmp(name, names[i]) == 0)
             return true;

@@ -58,8 +58,8 @@ static void set_text(struct ad *event, const char *name, const char *text)
 static bool take_clock(const char **p, int64_t *us)
 {
     int64_t d, h, m, s;
-    if (!take_number(p, 100000000, &d) || !take(p, " ") || !take_number(p, 23, &h) || !take(p, ":") || !take_number(p, 59, &m) ||
-        !take(p, ":") || !take_number(p, 60, &s))
+    if (!take_number(p, 100000000, &d) || !take(p, " ") || !take_number(p, 23, &h) || !take(p, ":") ||
+        !take_number(p, 59, &m) || !take(p, ":") || !take_number(p, 60, &s))
         return false;
     *us = (d * 86400 + h * 3600 + m * 60 + s) * SECOND_US;
     return true;
@@ -442,7 +442,8 @@ static int parse_header(struct ad *event, const char **line, int64_t *type, stru
         !take(&p, ") "))
         return bad_header(*line, err);
     if (strspn(p, "0123456789") == 2 && p[2] == '/')
-        return error_set(err, ERR_INVALID, "the event of '%.60s' has a time without a year, as HTCondor before 8.9 wrote it", *line);
+        return error_set(err, ERR_INVALID, "the event of '%.60s' has a time without a year, as HTCondor before 8.9 wrote it",
+                         *line);
     if (!take_time(&p, &us))
         return bad_header(*line, err);
     ad_set_int(event, "EventTypeNumber", *type);

@@ -183,8 +183,8 @@ static int read_queue(struct submit_parser *parser, const char *rest, int line, 
     parser->last_queue = line;
     submit_note_uses(parser, rest);
     if (word) {
-        error_set(err, ERR_INVALID, "'queue … %s' is not supported yet; write one 'queue' per job, with the values set above it",
-                  word);
+        error_set(err, ERR_INVALID,
+                  "'queue … %s' is not supported yet; write one 'queue' per job, with the values set above it", word);
         return refuse(parser, line, err);
     }
     if (submit_expand(&x, rest, &text, err) < 0)
@@ -291,8 +291,8 @@ static int parse(struct submit_parser *parser, const char *text, size_t len, str
     if (read_lines(parser, text, len, err) < 0)
         return -1;
     if (parser->last_queue == 0)
-        return error_set(err, ERR_INVALID, "%s: there is no 'queue' statement, so there is no job; add 'queue' as the last line",
-                         file);
+        return error_set(err, ERR_INVALID,
+                         "%s: there is no 'queue' statement, so there is no job; add 'queue' as the last line", file);
     if (parser->out->proc_count == 0)
         return error_set(err, ERR_INVALID, "%s:%d: the file makes no job; queue at least one", file, parser->last_queue);
     warn_at_end(parser);

@@ -71,8 +71,8 @@ int submit_to_getenv(struct submit_job *job, const struct submit_command *comman
     bool truth;
     if (parse_bool(command, value, &truth, NULL) < 0)
         return error_set(err, ERR_INVALID,
-                         "getenv = %.60s: lists and patterns are not supported yet; write 'getenv = true', or name the variables "
-                         "in 'environment'", value);
+                         "getenv = %.60s: lists and patterns are not supported yet; write 'getenv = true', or name the "
+                         "variables in 'environment'", value);
     ad_set_bool(job->ad, command->attribute, truth);
     return 0;
 }
@@ -170,7 +170,8 @@ int submit_to_int(struct submit_job *job, const struct submit_command *command, 
     return 0;
 }
 
-int submit_to_checkpoint_code(struct submit_job *job, const struct submit_command *command, const char *value, struct error *err)
+int submit_to_checkpoint_code(struct submit_job *job, const struct submit_command *command, const char *value,
+                              struct error *err)
 {
     if (submit_to_int(job, command, value, err) < 0)
         return -1;

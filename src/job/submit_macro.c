@@ -236,8 +236,8 @@ static int expand_macro(struct submit_expander *x, const struct macro *m, int de
         return expand(x, key->text, strlen(key->text), depth + 1, out, err);
     if (m->fallback)
         return expand(x, m->fallback, m->fallback_len, depth + 1, out, err);
-    submit_warn(x->parser, x->line, "'$(%.60s)' is not set anywhere above and expands to nothing; write '$(%.60s:)' if that is meant",
-                m->name, m->name);
+    submit_warn(x->parser, x->line,
+                "'$(%.60s)' is not set anywhere above and expands to nothing; write '$(%.60s:)' if that is meant", m->name, m->name);
     return 0;
 }
 

@@ -34,8 +34,9 @@ static int unquote_old(const struct submit_command *command, const char *value, 
 {
     for (const char *p = value; *p; p++) {
         if (*p == '"')
-            return error_set(err, ERR_INVALID, "%s has a double quote in its middle; put the whole value into double quotes, or "
-                             "write \\\" for a quote of its own", command->name);
+            return error_set(err, ERR_INVALID,
+                             "%s has a double quote in its middle; put the whole value into double quotes, or write \\\" for a "
+                             "quote of its own", command->name);
         if (*p == '\\' && p[1] == '"')
             p++;
         buf_char(out, *p);

@@ -108,7 +108,7 @@ void active_drop_all(struct pool *p);
 
 /* fold.c: one journal record becomes part of the queue. Within the caller's transaction. */
 int fold_records(struct pool *p, struct active *a, struct error *err);
-/* The stint is over, because its runner is: appends the fence and folds it. The caller holds the job's lock. */
+/* fence.c: the stint is over, because its runner is: appends the fence and folds it. The caller holds the job's lock. */
 int fold_fence(struct pool *p, struct active *a, struct error *err);
 
 /* schedule.c */

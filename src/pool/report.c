@@ -136,7 +136,7 @@ int report_story(struct pool *p, struct job_id id, struct ad *answer, struct err
     ad_make_list(answer, "Ledger");
     if (queue_list_stints(p->queue, id, answer, "Stints", err) < 0 ||
         queue_list_checkpoints(p->queue, id, answer, "Checkpoints", err) < 0 ||
-        queue_each_event(p->queue, 0, id, STORY_EVENTS, tell_event, &s, err) < 0)
+        queue_each_recent(p->queue, id, STORY_EVENTS, tell_event, &s, err) < 0)
         return -1;
     return tell_ledger(&s, id);
 }

@@ -19,7 +19,7 @@ struct queue {
     sqlite3 *db;
     char *path;
     bool in_transaction;
-    bool broken; /* a failure rolled the transaction back: until its end everything is refused, or half of it would be kept */
+    bool broken; /* by a failure: until the transaction's end everything is refused, or half of it would be kept */
     struct {
         const char *sql;
         sqlite3_stmt *handle;
@@ -34,7 +34,7 @@ const char *const *queue_migrations(int *count);
 /* queue_open with other steps, for the test of the mechanism. */
 int queue_open_with(const char *dir, const char *const *migrations, int count, struct queue **queue, struct error *err);
 
-/* Fills err from the connection's last failure and gives up the transaction that it happened in. */
+/* Fills err from the connection's last failure and dooms the transaction that it happened in. */
 int queue_failed(struct queue *queue, const char *what, struct error *err);
 /* Forgets the parsed cluster ad: after a rollback and when clusters change. */
 void queue_forget_cluster(struct queue *queue);

@@ -12,6 +12,8 @@ static const char sql_each[] = "SELECT seq, job, ad FROM event NOT INDEXED"
                                " WHERE job BETWEEN ?1 AND ?2 AND seq > ?3 ORDER BY seq LIMIT ?4";
 static const char sql_each_of_job[] = "SELECT seq, job, ad FROM event INDEXED BY event_job"
                                       " WHERE job = ?1 AND job = ?2 AND seq > ?3 ORDER BY seq LIMIT ?4";
+static const char sql_recent[] = "SELECT seq, job, ad FROM (SELECT seq, job, ad FROM event INDEXED BY event_job"
+                                 " WHERE job = ?1 ORDER BY seq DESC LIMIT ?2) ORDER BY seq";
 static const char sql_unlogged[] = "SELECT seq, job, ad FROM event INDEXED BY event_unlogged"
                                    " WHERE unlogged = 1 ORDER BY seq LIMIT ?1";
 static const char sql_mark[] = "UPDATE event SET unlogged = 0 WHERE seq = ?1 AND unlogged = 1";
@@ -60,6 +62,17 @@ int queue_each_event(struct queue *queue, int64_t after, struct job_id id, int64
     bind_int(&st, range.last);
     bind_int(&st, after);
     bind_int(&st, limit > 0 ? limit : -1);
+    return each(&st, fn, data, err);
+}
+
+int queue_each_recent(struct queue *queue, struct job_id id, int64_t limit, queue_event_fn *fn, void *data,
+                      struct error *err)
+{
+    auto_statement struct statement st = { 0 };
+    if (statement_open(queue, sql_recent, &st, err) < 0)
+        return -1;
+    bind_int(&st, queue_key(id));
+    bind_int(&st, limit);
     return each(&st, fn, data, err);
 }
 

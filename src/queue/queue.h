@@ -23,8 +23,8 @@ int queue_open(const char *dir, struct queue **queue, struct error *err);
 void queue_close(struct queue *queue); /* accepts NULL */
 int queue_begin(struct queue *queue, struct error *err);
 /* Durable on return. After a failure (disk full …) the transaction was rolled back. Fault points "queue.begin",
- * "queue.commit", "queue.committed". A failure of the system within a transaction rolls it back at once; from there to its
- * end, which is queue_rollback or a failing queue_commit, everything is refused. A refused row (ERR_INVALID) leaves it alive. */
+ * "queue.commit", "queue.committed". A failure of the system within a transaction dooms it: from there to its end, which
+ * is queue_rollback or a failing queue_commit, everything is refused. A refused row (ERR_INVALID) leaves it alive. */
 int queue_commit(struct queue *queue, struct error *err);
 void queue_rollback(struct queue *queue); /* no open transaction: does nothing */
 
@@ -132,6 +132,9 @@ typedef bool queue_event_fn(void *data, const struct queue_event *event);
 /* Events after `after`, ascending, of one job, one cluster, or all (cluster 0); at most `limit`. */
 int queue_each_event(struct queue *queue, int64_t after, struct job_id id, int64_t limit, queue_event_fn *fn, void *data,
                      struct error *err);
+/* The last `limit` events of one job, ascending. */
+int queue_each_recent(struct queue *queue, struct job_id id, int64_t limit, queue_event_fn *fn, void *data,
+                      struct error *err);
 /* Events still to be written to their logs, ascending. */
 int queue_each_unlogged(struct queue *queue, int64_t limit, queue_event_fn *fn, void *data, struct error *err);
 int queue_mark_logged(struct queue *queue, int64_t seq, struct error *err);

@@ -3,10 +3,10 @@
  * the life of the queue. A callback of queue_each_… may ask the queue the very question that is being answered; resetting
  * the running statement would start it anew, so a busy one is left alone and a second is prepared for that one use.
  *
- * A failure inside a transaction ends the transaction. SQLite itself rolls back on some failures (disk full, I/O) and not on
- * others; going on after it did would commit every further statement by itself. queue_failed makes both cases one: rolled
- * back, and refused until the caller ends it. Only a violated constraint leaves the transaction alive: that is an answer
- * about one row.
+ * A failure inside a transaction dooms the transaction. SQLite itself rolls back on some failures (disk full, I/O) and not
+ * on others; going on after it did would commit every further statement by itself. queue_failed makes both cases one:
+ * everything is refused until the caller ends the transaction, which rolls back what is left. Only a violated constraint
+ * leaves it alive: that is an answer about one row.
  */
 #include "queue/database.h"
 
@@ -71,12 +71,8 @@ int queue_failed(struct queue *queue, const char *what, struct error *err)
 {
     int extended = sqlite3_extended_errcode(queue->db);
     describe(queue, what, extended, err);
-    if (!queue->in_transaction || (extended & 0xff) == SQLITE_CONSTRAINT)
-        return -1;
-    queue->broken = true;
-    queue_forget_cluster(queue);
-    if (!sqlite3_get_autocommit(queue->db))
-        sqlite3_exec(queue->db, "ROLLBACK", NULL, NULL, NULL);
+    if (queue->in_transaction && (extended & 0xff) != SQLITE_CONSTRAINT)
+        queue->broken = true;
     return -1;
 }
 
@@ -103,7 +99,7 @@ static int find(struct queue *queue, const char *sql, sqlite3_stmt **handle, str
 int statement_open(struct queue *queue, const char *sql, struct statement *st, struct error *err)
 {
     if (queue->broken)
-        return error_set(err, ERR_SYSTEM, "the transaction was rolled back after an earlier failure");
+        return error_set(err, ERR_SYSTEM, "the transaction cannot go on after an earlier failure");
     *st = (struct statement){ .queue = queue };
     int r = find(queue, sql, &st->handle, err);
     if (r < 0)
@@ -175,7 +171,6 @@ int statement_step(struct statement *st, struct error *err)
         return STATEMENT_ROW;
     if (code == SQLITE_DONE)
         return 0;
-    sqlite3_reset(st->handle); /* keeps the connection's error, and lets the rollback be complete */
     return queue_failed(st->queue, sqlite3_stmt_readonly(st->handle) ? "cannot read" : "cannot write", err);
 }
 

@@ -94,6 +94,7 @@ static void events_are_clauses(void **state)
         { "{\"Event\":\"completed\",\"ExitCode\":0}", "completed: exit 0" },
         { "{\"Event\":\"failed\",\"Reason\":\"signal 9\",\"Retry\":true}", "the stint failed: signal 9; will be tried again" },
         { "{\"Event\":\"runner_lost\",\"Reason\":\"killed\"}", "its runner was lost: killed" },
+        { "{\"Event\":\"image_size\",\"Size\":9000,\"ResidentSetSize\":2048}", "uses 2.0 MiB of memory" },
         { "{\"Event\":\"edited\",\"Seq\":4,\"Time\":5,\"ClusterId\":7,\"JobPrio\":5,\"Note\":\"x\"}", "edited: JobPrio = 5, Note = \"x\"" },
         { "{}", "?" },
     };

@@ -406,17 +406,36 @@ static void a_file_that_changes_while_it_is_read_is_stored_as_read(void **state)
     }
 }
 
+static bool write_map(const char *path, unsigned id)
+{
+    auto_free char *line = mem_printf("%u %u 1", id, id);
+    auto_close int fd = open(path, O_WRONLY | O_CLOEXEC);
+    return fd >= 0 && file_write_all(fd, line, strlen(line), NULL) == 0;
+}
+
+/* Mounts of one's own; an ordinary user gets them in a user namespace, in which it must stay who it is. */
+static bool enter_namespace(void)
+{
+    unsigned uid = geteuid();
+    unsigned gid = getegid();
+    if (uid == 0)
+        return unshare(CLONE_NEWNS) == 0;
+    if (unshare(CLONE_NEWNS | CLONE_NEWUSER) < 0)
+        return false;
+    auto_close int groups = open("/proc/self/setgroups", O_WRONLY | O_CLOEXEC);
+    return file_write_all(groups, "deny", 4, NULL) == 0 && write_map("/proc/self/uid_map", uid) &&
+           write_map("/proc/self/gid_map", gid);
+}
+
 /* A small file system of the child's own. */
 static int fill_disk(const char *path)
 {
     struct place p = { 0 };
     struct error err = { 0 };
     auto_manifest struct manifest m = { 0 };
-    if (unshare(geteuid() == 0 ? CLONE_NEWNS : CLONE_NEWNS | CLONE_NEWUSER) < 0 ||
-        mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-        return 77;
     auto_free char *store = mem_printf("%s/store", path);
-    if (mount("stint", store, "tmpfs", 0, "size=12m") < 0)
+    if (!enter_namespace() || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+        mount("stint", store, "tmpfs", 0, "size=12m") < 0)
         return 77;
     p.dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     p.work = openat(p.dir, "work", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -1,0 +1,109 @@
+/* The fence: the pool declares a stint over whose runner is gone. The caller holds the job's lock, so nobody else writes. */
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/file.h"
+#include "base/journal.h"
+#include "job/record.h"
+#include "pool/pool.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+struct last_record {
+    int64_t boot_us;
+    char boot_id[40];
+    bool final;
+};
+
+static bool remember_last(void *data, const char *text, size_t len, int64_t end)
+{
+    struct last_record *last = data;
+    struct ad *record = NULL;
+    struct error ignored;
+    (void)end;
+    if (ad_parse_json(text, len, &record, &ignored) < 0)
+        return true;
+    const char *kind = ad_string(record, "Record", "");
+    last->boot_us = ad_int(record, "BootUs", last->boot_us);
+    if (strcmp(kind, RECORD_BEGIN) == 0) {
+        snprintf(last->boot_id, sizeof last->boot_id, "%s", ad_string(record, "BootId", ""));
+        last->final = false;
+    } else if (strcmp(kind, RECORD_EXIT) == 0) {
+        last->final = ad_bool(record, "Final", false);
+    }
+    ad_free(record);
+    return true;
+}
+
+static bool sandbox_is_there(const struct active *a)
+{
+    char name[40];
+    snprintf(name, sizeof name, "stint.%d/std/stdout", a->stint);
+    return faccessat(a->job_dir, name, F_OK, 0) == 0;
+}
+
+/* A stint that never said BEGIN held its slot all the same: it gets one, so that the ledger sees its time. */
+static int append(int journal, struct ad *record, struct error *err)
+{
+    auto_ad struct ad *owned = record;
+    auto_buf struct buf text = { 0 };
+    ad_print_json(owned, &text);
+    return journal_append(journal, buf_cstr(&text), text.len, err);
+}
+
+static struct ad *fence_record(struct active *a, const struct last_record *last)
+{
+    bool same_boot = strcmp(last->boot_id, clock_boot_id()) == 0 || !last->boot_id[0];
+    bool deliverable = same_boot && last->final && sandbox_is_there(a);
+    struct ad *record = ad_new();
+    ad_set_string(record, "Record", RECORD_FENCE);
+    ad_set_int(record, "Stint", a->stint);
+    ad_set_int(record, "WallUs", clock_wall_us());
+    ad_set_int(record, "BootUs", same_boot ? clock_boot_us() : last->boot_us);
+    ad_set_string(record, "Cause", same_boot ? "runner" : "node");
+    ad_set_string(record, "Reason", same_boot ? "its runner died" : "the machine was restarted");
+    ad_set_bool(record, "Deliverable", deliverable);
+    return record;
+}
+
+static int begin_for(struct pool *p, struct active *a, int journal, struct error *err)
+{
+    struct ad *stint = NULL;
+    int result = queue_get_stint(p->queue, a->id, a->stint, &stint, err);
+    if (result < 0)
+        return -1;
+    bool begun = stint && ad_has(stint, "LedgerGrantedUs");
+    struct ad *record = ad_new();
+    ad_set_string(record, "Record", RECORD_BEGIN);
+    ad_set_int(record, "Stint", a->stint);
+    ad_set_int(record, "WallUs", clock_wall_us());
+    ad_set_int(record, "BootUs", clock_boot_us());
+    ad_set_int(record, "GrantedWallUs", stint ? ad_int(stint, "GrantedWallUs", clock_wall_us()) : clock_wall_us());
+    ad_set_int(record, "GrantedBootUs", stint ? ad_int(stint, "GrantedBootUs", clock_boot_us()) : clock_boot_us());
+    ad_set_string(record, "BootId", clock_boot_id());
+    ad_set_string(record, "Mode", "fresh");
+    ad_free(stint);
+    if (!begun)
+        return append(journal, record, err);
+    ad_free(record);
+    return 0;
+}
+
+int fold_fence(struct pool *p, struct active *a, struct error *err)
+{
+    struct last_record last = { 0 };
+    if (fold_records(p, a, err) < 0)
+        return -1;
+    if (a->over)
+        return 0;
+    if (journal_read(a->job_dir, "journal", 0, remember_last, &last, err) < 0)
+        return -1;
+    auto_close int journal = journal_open(a->job_dir, "journal", err);
+    if (journal < 0 || begin_for(p, a, journal, err) < 0)
+        return -1;
+    fault_point("pool.fence");
+    if (append(journal, fence_record(a, &last), err) < 0)
+        return -1;
+    return fold_records(p, a, err);
+}
