@@ -94,7 +94,7 @@ char *api_find_directory(struct error *err)
 
 /* ---- starting it ---- */
 
-/* $STINT_LIBEXEC, beside this program, where an installation or a build has it relative to this program, where it was configured. */
+/* $STINT_LIBEXEC; beside this program; where an installation or a build has it relative to this one; where it was configured. */
 char *api_find_program(const char *name)
 {
     static const char *const places[] = { "", "/../libexec/stint", "/../pool" };

@@ -104,37 +104,133 @@ static const struct cli_option pool_options[] = {
 enum { MANY = 1000000 };
 
 static const struct cli_command table[] = {
-    { "submit", "FILE|-", "Submit the jobs of a submit file", "The files that the jobs need are looked for first: a job that cannot start is an error here, with its line.\n"
-      "Starts the pool if none is running.", submit_options, OPERAND_FILE, 1, 1, NULL, run_submit },
-    { "q", "[ID…]", "Show the jobs in the queue", "CKPT is the number of checkpoints and the age of the last one, SAVED is work that is safe, LOST is work that\n"
-      "had to be done again.", q_options, OPERAND_JOB, 0, MANY, NULL, run_q },
-    { "show", "ID", "Tell a job's whole story", "Stints, checkpoints, evictions with their causes, where the time went, and why it is idle.", only_json, OPERAND_PAST_JOB,
-      1, 1, NULL, run_show },
-    { "log", "ID", "Print a job's output", NULL, log_options, OPERAND_PAST_JOB, 1, 1, NULL, run_log },
-    { "checkpoint", "ID…", "Checkpoint jobs now, and say what became of it", "Waits for the answer: taken, refused, or failed and why.", checkpoint_options,
-      OPERAND_JOB, 0, MANY, NULL, run_checkpoint },
-    { "vacate", "ID…", "Let jobs checkpoint, leave their slots and become idle", NULL, vacate_options, OPERAND_JOB, 0, MANY, NULL, run_act },
-    { "hold", "ID…", "Stop jobs until they are released", NULL, reason_options, OPERAND_JOB, 0, MANY, NULL, run_act },
-    { "release", "ID…", "Let held jobs run again", NULL, reason_options, OPERAND_JOB, 0, MANY, NULL, run_act },
-    { "rm", "ID…", "Remove jobs from the queue", NULL, rm_options, OPERAND_JOB, 0, MANY, NULL, run_act },
-    { "suspend", "ID…", "Stop the programs of running jobs in their slots", NULL, act_options, OPERAND_JOB, 0, MANY, NULL, run_act },
-    { "continue", "ID…", "Let suspended jobs go on", NULL, act_options, OPERAND_JOB, 0, MANY, NULL, run_act },
-    { "edit", "ID… NAME=VALUE…", "Change attributes of idle or held jobs", "NAME is an attribute of the job's ad, or one of priority, request_cpus, request_memory, request_disk, max_retries,\ncheckpoint_interval.\n"
-      "VALUE is an expression; a text goes in double quotes.", only_json, OPERAND_JOB, 2, MANY, NULL, run_edit },
-    { "wait", "ID…", "Wait until jobs are done", "Exit status: 0 if all of them succeeded, else that of the first one that did not (128 + N after signal N), 124 after\n"
-      "the timeout.", wait_options, OPERAND_JOB, 1, MANY, NULL, run_wait },
-    { "history", "[ID…]", "Show jobs of the past, the newest first", NULL, history_options, OPERAND_PAST_JOB, 0, MANY, NULL, run_history },
-    { "ledger", "[ID]", "Show where the time went", "Every cpu-second that jobs occupied is in exactly one class; the classes add up to OCCUPIED.", ledger_options,
-      OPERAND_PAST_JOB, 0, 1, NULL, run_ledger },
-    { "events", "[ID]", "Show what happened", NULL, events_options, OPERAND_JOB, 0, 1, NULL, run_events },
-    { "users", "", "Show users, their usage and priority", NULL, only_json, OPERAND_NONE, 0, 0, NULL, run_users },
-    { "reschedule", "", "Look for work now", NULL, only_json, OPERAND_NONE, 0, 0, NULL, run_reschedule },
-    { "pool", "start|stop|status|run", "Start, stop or look at the pool", "The pool starts by itself with the first submit. After stop the running jobs go on; the pool finds them again.\n"
-      "run keeps it in the foreground.", pool_options, OPERAND_WORD, 1, 1, "start stop status run", run_pool },
-    { "completion", "bash|zsh|fish", "Print a shell's completion script", NULL, none, OPERAND_WORD, 1, 1, "bash zsh fish", run_completion },
-    { "help", "[COMMAND]", "Say what there is, or more about one command", NULL, none, OPERAND_COMMAND, 0, 1, NULL, run_help },
-    { "version", "", "Print the version", NULL, none, OPERAND_NONE, 0, 0, NULL, run_version },
-    { NULL, "", NULL, NULL, none, OPERAND_NONE, 0, 0, NULL, NULL },
+    {
+        .name = "submit", .operands = "FILE|-", .operand = OPERAND_FILE, .operand_min = 1, .operand_max = 1,
+        .options = submit_options, .run = run_submit,
+        .summary = "Submit the jobs of a submit file",
+        .details = "The files that the jobs need are looked for first: a job that cannot start is an error here, with its line.\n"
+                   "Starts the pool if none is running.",
+    },
+    {
+        .name = "q", .operands = "[ID…]", .operand = OPERAND_JOB, .operand_min = 0, .operand_max = MANY,
+        .options = q_options, .run = run_q,
+        .summary = "Show the jobs in the queue",
+        .details = "CKPT is the number of checkpoints and the age of the last one, SAVED is work that is safe, LOST is work that\n"
+                   "had to be done again.",
+    },
+    {
+        .name = "show", .operands = "ID", .operand = OPERAND_PAST_JOB, .operand_min = 1, .operand_max = 1,
+        .options = only_json, .run = run_show,
+        .summary = "Tell a job's whole story",
+        .details = "Stints, checkpoints, evictions with their causes, where the time went, and why it is idle.",
+    },
+    {
+        .name = "log", .operands = "ID", .operand = OPERAND_PAST_JOB, .operand_min = 1, .operand_max = 1,
+        .options = log_options, .run = run_log,
+        .summary = "Print a job's output",
+    },
+    {
+        .name = "checkpoint", .operands = "ID…", .operand = OPERAND_JOB, .operand_min = 0, .operand_max = MANY,
+        .options = checkpoint_options, .run = run_checkpoint,
+        .summary = "Checkpoint jobs now, and say what became of it",
+        .details = "Waits for the answer: taken, refused, or failed and why.",
+    },
+    {
+        .name = "vacate", .operands = "ID…", .operand = OPERAND_JOB, .operand_min = 0, .operand_max = MANY,
+        .options = vacate_options, .run = run_act,
+        .summary = "Let jobs checkpoint, leave their slots and become idle",
+    },
+    {
+        .name = "hold", .operands = "ID…", .operand = OPERAND_JOB, .operand_min = 0, .operand_max = MANY,
+        .options = reason_options, .run = run_act,
+        .summary = "Stop jobs until they are released",
+    },
+    {
+        .name = "release", .operands = "ID…", .operand = OPERAND_JOB, .operand_min = 0, .operand_max = MANY,
+        .options = reason_options, .run = run_act,
+        .summary = "Let held jobs run again",
+    },
+    {
+        .name = "rm", .operands = "ID…", .operand = OPERAND_JOB, .operand_min = 0, .operand_max = MANY,
+        .options = rm_options, .run = run_act,
+        .summary = "Remove jobs from the queue",
+    },
+    {
+        .name = "suspend", .operands = "ID…", .operand = OPERAND_JOB, .operand_min = 0, .operand_max = MANY,
+        .options = act_options, .run = run_act,
+        .summary = "Stop the programs of running jobs in their slots",
+    },
+    {
+        .name = "continue", .operands = "ID…", .operand = OPERAND_JOB, .operand_min = 0, .operand_max = MANY,
+        .options = act_options, .run = run_act,
+        .summary = "Let suspended jobs go on",
+    },
+    {
+        .name = "edit", .operands = "ID… NAME=VALUE…", .operand = OPERAND_JOB, .operand_min = 2, .operand_max = MANY,
+        .options = only_json, .run = run_edit,
+        .summary = "Change attributes of idle or held jobs",
+        .details = "NAME is an attribute of the job's ad, or one of priority, request_cpus, request_memory, request_disk, max_retries,\n"
+                   "checkpoint_interval.\n"
+                   "VALUE is an expression; a text goes in double quotes.",
+    },
+    {
+        .name = "wait", .operands = "ID…", .operand = OPERAND_JOB, .operand_min = 1, .operand_max = MANY,
+        .options = wait_options, .run = run_wait,
+        .summary = "Wait until jobs are done",
+        .details = "Exit status: 0 if all of them succeeded, else that of the first one that did not (128 + N after signal N), 124 after\n"
+                   "the timeout.",
+    },
+    {
+        .name = "history", .operands = "[ID…]", .operand = OPERAND_PAST_JOB, .operand_min = 0, .operand_max = MANY,
+        .options = history_options, .run = run_history,
+        .summary = "Show jobs of the past, the newest first",
+    },
+    {
+        .name = "ledger", .operands = "[ID]", .operand = OPERAND_PAST_JOB, .operand_min = 0, .operand_max = 1,
+        .options = ledger_options, .run = run_ledger,
+        .summary = "Show where the time went",
+        .details = "Every cpu-second that jobs occupied is in exactly one class; the classes add up to OCCUPIED.",
+    },
+    {
+        .name = "events", .operands = "[ID]", .operand = OPERAND_JOB, .operand_min = 0, .operand_max = 1,
+        .options = events_options, .run = run_events,
+        .summary = "Show what happened",
+    },
+    {
+        .name = "users", .operands = "",
+        .options = only_json, .run = run_users,
+        .summary = "Show users, their usage and priority",
+    },
+    {
+        .name = "reschedule", .operands = "",
+        .options = only_json, .run = run_reschedule,
+        .summary = "Look for work now",
+    },
+    {
+        .name = "pool", .operands = "start|stop|status|run", .operand = OPERAND_WORD, .operand_min = 1, .operand_max = 1,
+        .words = "start stop status run",
+        .options = pool_options, .run = run_pool,
+        .summary = "Start, stop or look at the pool",
+        .details = "The pool starts by itself with the first submit. After stop the running jobs go on; the pool finds them again.\n"
+                   "run keeps it in the foreground.",
+    },
+    {
+        .name = "completion", .operands = "bash|zsh|fish", .operand = OPERAND_WORD, .operand_min = 1, .operand_max = 1,
+        .words = "bash zsh fish",
+        .options = none, .run = run_completion,
+        .summary = "Print a shell's completion script",
+    },
+    {
+        .name = "help", .operands = "[COMMAND]", .operand = OPERAND_COMMAND, .operand_min = 0, .operand_max = 1,
+        .options = none, .run = run_help,
+        .summary = "Say what there is, or more about one command",
+    },
+    {
+        .name = "version", .operands = "",
+        .options = none, .run = run_version,
+        .summary = "Print the version",
+    },
+    { .operands = "", .options = none },
 };
 
 const struct cli_command *cli_commands(void)

@@ -33,7 +33,8 @@ static void add_command_words(struct buf *out)
 static void print_bash(struct buf *out)
 {
     buf_printf(out, "_stint_jobs() { %s; }\n\n", job_list);
-    buf_text(out, "_stint()\n{\n    local cur=${COMP_WORDS[COMP_CWORD]} command=${COMP_WORDS[1]} options= words= files=\n    COMPREPLY=()\n"
+    buf_text(out, "_stint()\n{\n    local cur=${COMP_WORDS[COMP_CWORD]} command=${COMP_WORDS[1]}\n"
+                  "    local options= words= files=\n    COMPREPLY=()\n"
                   "    if [ \"$COMP_CWORD\" -eq 1 ]; then\n        COMPREPLY=($(compgen -W '");
     add_command_words(out);
     buf_text(out, "' -- \"$cur\"))\n        return\n    fi\n    case $command in\n");
@@ -119,7 +120,7 @@ static void fish_operand(const struct cli_command *c, struct buf *out)
     else if (c->operand == OPERAND_WORD)
         buf_printf(out, "complete -c stint -n '%s %s' -a '%s'\n", seen, c->name, c->words);
     else if (c->operand == OPERAND_JOB || c->operand == OPERAND_PAST_JOB)
-        buf_printf(out, "complete -c stint -n '%s %s' -a '(%s)'\n", seen, c->name, "stint q --all --af ClusterId,ProcId 2>/dev/null | tr \" \" .");
+        buf_printf(out, "complete -c stint -n '%s %s' -a '(_stint_jobs)'\n", seen, c->name);
     else if (c->operand == OPERAND_COMMAND) {
         buf_printf(out, "complete -c stint -n '%s %s' -a '", seen, c->name);
         add_command_words(out);
@@ -129,7 +130,7 @@ static void fish_operand(const struct cli_command *c, struct buf *out)
 
 static void print_fish(struct buf *out)
 {
-    buf_text(out, "complete -c stint -f\n");
+    buf_printf(out, "function _stint_jobs; %s; end\n\ncomplete -c stint -f\n", job_list);
     for (const struct cli_command *c = cli_commands(); c->name; c++) {
         buf_printf(out, "complete -c stint -n __fish_use_subcommand -a %s -d '", c->name);
         add_plain(out, c->summary);

@@ -16,7 +16,8 @@ static const struct {
     const char *by;
     bool classes; /* one column a class; otherwise Class and Cause are keys */
 } kinds[] = {
-    { "job", true }, { "stint", true }, { "user", true }, { "day", true }, { "pool", true }, { "cause", false }, { "class", false },
+    { "job", true },  { "stint", true },  { "user", true },  { "day", true },
+    { "pool", true }, { "cause", false }, { "class", false },
 };
 
 static const char *const class_attributes[] = { "GoodputUs", "LostUs", "CheckpointUs", "RestoreUs", "TransferUs", "IdleUs" };

@@ -17,8 +17,8 @@ static int find_only_job(struct api *api, struct job_id *id, struct error *err)
             return -1;
         size_t count = ad_list_count(jobs, "Jobs");
         if (count > 1)
-            return error_set(err, ERR_INVALID, "cluster %d has several jobs: name one, such as %d.%" PRId64, id->cluster, id->cluster,
-                             ad_int(ad_list_ad(jobs, "Jobs", 0), "ProcId", 0));
+            return error_set(err, ERR_INVALID, "cluster %d has several jobs: name one, such as %d.%" PRId64, id->cluster,
+                             id->cluster, ad_int(ad_list_ad(jobs, "Jobs", 0), "ProcId", 0));
         if (count == 1) {
             id->proc = (int)ad_int(ad_list_ad(jobs, "Jobs", 0), "ProcId", 0);
             return 0;

@@ -63,7 +63,8 @@ static void print_rows(const struct ad *answer, const char *list, const struct c
         if (!column_used(answer, list, &columns[i]))
             continue;
         enum kind kind = columns[i].kind;
-        heads[shown] = (struct table_column){ columns[i].name, kind == KIND_TEXT ? TABLE_CUT : kind == KIND_TIME ? TABLE_LEFT : TABLE_RIGHT };
+        int flags = kind == KIND_TEXT ? TABLE_CUT : kind == KIND_TIME ? TABLE_LEFT : TABLE_RIGHT;
+        heads[shown] = (struct table_column){ columns[i].name, flags };
         used[shown++] = &columns[i];
     }
     if (shown == 0)

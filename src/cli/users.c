@@ -8,7 +8,8 @@
 void users_print(const struct ad *answer, const struct screen *screen, struct buf *out)
 {
     static const struct table_column columns[] = {
-        { "USER", TABLE_LEFT }, { "USAGE", TABLE_RIGHT }, { "TOTAL", TABLE_RIGHT }, { "FACTOR", TABLE_RIGHT }, { "PRIORITY", TABLE_RIGHT },
+        { "USER", TABLE_LEFT },    { "USAGE", TABLE_RIGHT },    { "TOTAL", TABLE_RIGHT },
+        { "FACTOR", TABLE_RIGHT }, { "PRIORITY", TABLE_RIGHT },
     };
     auto_table struct table *table = table_new(columns, sizeof columns / sizeof columns[0]);
     size_t count = ad_list_count(answer, "Users");

@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 enum { ROUND_S = 2 };
-static const char attributes[] = "ClusterId,ProcId,JobState,HoldReason,LastCkptTime,LastCkptTimeUs,ExitCode,ExitSignal,ExitBySignal";
+static const char attributes[] = "ClusterId,ProcId,JobState,HoldReason,LastCkptTime,LastCkptTimeUs,ExitCode,ExitSignal";
 
 struct waiter {
     struct api *api;

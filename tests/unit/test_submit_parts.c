@@ -203,7 +203,7 @@ static void each_command_is_found_under_each_of_its_names(void **state)
 static const char *const line_pool[] = {
     "arguments = $(Process)", "arguments = -n $(A)", "arguments = \"x '$(B) y'\"", "arguments =", "A = $(Process)", "A = 5", "A = $(B)",
     "B = $(Step)", "B = b", "A = $(A) more", "output = out.$(Process)", "output = out", "output =", "priority = $(Process)",
-    "priority = 3", "+JobPrio = 7", "+X = $(Process) + 1", "+X = \"$(A)\"", "+X =", "environment = A=$(B)", "environment = \"A='$(B)'\"",
+    "priority = 3", "+JobPrio = 7", "+JobPrio = 3 * $(Step)", "+JobPrio = $(Step)", "+X = $(Process) + 1", "+X = \"$(A)\"", "+X =", "environment = A=$(B)", "environment = \"A='$(B)'\"",
     "checkpoint_exit_code = 1$(Step)", "+WantFTOnCheckpoint = false", "initialdir = d$(Process)", "initialdir = /d", "kill_sig = 1$(Step)",
     "request_memory = 10$(Process)", "transfer_input_files = a, $(A:none)", "hold = true", "hold = false",
 };
