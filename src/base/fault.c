@@ -23,6 +23,7 @@ static struct {
     bool ready;
     const char *trace;
     const char *once;
+    const char *window;
     struct rule rules[RULES_MAX];
     int count;
 } fault;
@@ -32,6 +33,7 @@ static void read_rules(void)
     fault.ready = true;
     fault.trace = getenv("STINT_FAULT_TRACE");
     fault.once = getenv("STINT_FAULT_ONCE");
+    fault.window = getenv("STINT_FAULT_WHILE");
     const char *text = getenv("STINT_FAULT");
     while (text && *text && fault.count < RULES_MAX) {
         struct rule *r = &fault.rules[fault.count];
@@ -93,7 +95,7 @@ int fault_point(const char *name)
         r->seen++;
         if (r->onward ? r->seen < r->pass : r->seen != r->pass)
             continue;
-        if (!claim_once())
+        if ((fault.window && access(fault.window, F_OK) < 0) || !claim_once())
             continue;
         if (strcmp(r->action, "kill") == 0)
             kill(getpid(), SIGKILL);

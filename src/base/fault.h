@@ -6,6 +6,7 @@
  *   STINT_FAULT=NAME:stop[@N]           SIGSTOP to this process
  *   STINT_FAULT_TRACE=FILE              appends "PROGRAM NAME" at every pass
  *   STINT_FAULT_ONCE=FILE               a fault strikes only by creating FILE: once in the life of a whole tree of processes
+ *   STINT_FAULT_WHILE=FILE              a fault strikes only as long as FILE exists
  *
  * Without these variables a point costs one branch. Names are "module.step", for example "store.manifest.rename".
  */

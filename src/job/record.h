@@ -38,5 +38,5 @@
 /* The stint is over: Outcome (completed, evicted, failed, held), Reason, Cause, ForUser, Checkpointed, HoldCode, HoldSubCode,
  * ExitCode | ExitSignal, Deliverable (the sandbox holds results that are not delivered yet). */
 #define RECORD_END "end"
-/* The pool declares the stint over, because its runner is gone: Reason, Cause, Deliverable. */
+/* The pool declares the stint over, because its runner is gone: Reason, Cause, Deliverable, Sandbox (where the results lie). */
 #define RECORD_FENCE "fence"

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
+enum { SECONDS_MAX = 366 * 86400 };
 enum check { CHECK_BOOL, CHECK_CODE, CHECK_SIGNAL, CHECK_SECONDS, CHECK_POOL };
 
 static const struct {
@@ -61,7 +62,7 @@ static bool is_undefined(const struct ad *ad, const char *name)
 
 static int check_attribute(const struct ad *ad, const char *name, enum check check, struct error *err)
 {
-    int64_t code = ad_int(ad, name, -1);
+    int64_t number = ad_int(ad, name, -1);
     if (check != CHECK_POOL && is_undefined(ad, name))
         return 0;
     switch (check) {
@@ -70,7 +71,7 @@ static int check_attribute(const struct ad *ad, const char *name, enum check che
             return error_set(err, ERR_INVALID, "%s must be true or false", name);
         return 0;
     case CHECK_CODE:
-        if (code < 0 || code > 255)
+        if (number < 0 || number > 255)
             return error_set(err, ERR_INVALID, "%s must be an exit code; write a number from 0 to 255", name);
         return 0;
     case CHECK_SIGNAL:
@@ -79,8 +80,8 @@ static int check_attribute(const struct ad *ad, const char *name, enum check che
                              name);
         return 0;
     case CHECK_SECONDS:
-        if (!(ad_real(ad, name, -1) > 0))
-            return error_set(err, ERR_INVALID, "%s must be a number of seconds greater than 0", name);
+        if (number < 1 || number > SECONDS_MAX)
+            return error_set(err, ERR_INVALID, "%s must be a whole number of seconds, from 1 to %d", name, SECONDS_MAX);
         return 0;
     case CHECK_POOL:
         break;
@@ -108,8 +109,7 @@ void submit_check_attributes(struct submit_parser *parser, const struct ad *ad, 
     bool by_signal = ad_bool(ad, "SuccessCheckpointExitBySignal", false) || ad_bool(ad, "CheckpointExitBySignal", false);
     if (now >= 0 && old >= 0 && now != old)
         submit_warn(parser, line, "SuccessCheckpointExitCode and CheckpointExitCode differ; the first one counts");
-    if (by_signal && !is_signal(ad, "SuccessCheckpointExitSignal") && !is_signal(ad, "CheckpointExitSignal") &&
-        !is_signal(ad, "CheckpointSig"))
+    if (by_signal && !is_signal(ad, "SuccessCheckpointExitSignal") && !is_signal(ad, "CheckpointExitSignal"))
         submit_warn(parser, line, "the job is to end a checkpoint by a signal, but none is named; add "
                                   "'+SuccessCheckpointExitSignal = \"SIGUSR2\"'");
     if (ad_bool(ad, "WantCheckpointSignal", false) && now < 0 && old < 0 && !by_signal)

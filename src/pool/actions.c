@@ -159,7 +159,7 @@ static int tell(struct action *a, struct queue_job *job, const struct change *c,
 static void forget_hold(struct queue_job *job)
 {
     static const char *const names[] = {
-        "HoldReason", "HoldReasonCode", "HoldReasonSubCode", "BackOff", "KillsInARow", "FailuresInARow",
+        "HoldReason", "HoldReasonCode", "HoldReasonSubCode", "BackOff", "KillsInARow", "FailuresInARow", "LossesInARow",
     };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         ad_remove(job->ad, names[i]);

@@ -28,7 +28,7 @@ static bool remember_last(void *data, const char *text, size_t len, int64_t end)
     last->boot_us = ad_int(record, "BootUs", last->boot_us);
     if (strcmp(kind, RECORD_BEGIN) == 0) {
         snprintf(last->boot_id, sizeof last->boot_id, "%s", ad_string(record, "BootId", ""));
-        last->final = false;
+        last->final = strcmp(ad_string(record, "Mode", ""), "deliver") == 0;
     } else if (strcmp(kind, RECORD_EXIT) == 0) {
         last->final = ad_bool(record, "Final", false);
     }
@@ -36,11 +36,27 @@ static bool remember_last(void *data, const char *text, size_t len, int64_t end)
     return true;
 }
 
-static bool sandbox_is_there(const struct active *a)
+static bool is_there(const struct active *a, const char *sandbox)
 {
-    char name[40];
-    snprintf(name, sizeof name, "stint.%d/std/stdout", a->stint);
-    return faccessat(a->job_dir, name, F_OK, 0) == 0;
+    char name[64];
+    snprintf(name, sizeof name, "%.32s/std/stdout", sandbox);
+    return sandbox[0] && faccessat(a->job_dir, name, F_OK, 0) == 0;
+}
+
+/* Where the results lie: in this stint's sandbox, or, when a delivery died before it took it over, in an older one. */
+static void find_results(struct pool *p, const struct active *a, char sandbox[32])
+{
+    struct queue_job job = { 0 };
+    struct error ignored;
+    snprintf(sandbox, 32, "stint.%d", a->stint);
+    if (is_there(a, sandbox))
+        return;
+    sandbox[0] = '\0';
+    if (queue_get_job(p->queue, a->id, &job, &ignored) == 0)
+        snprintf(sandbox, 32, "%s", ad_string(job.ad, "Deliver", ""));
+    queue_job_release(&job);
+    if (!is_there(a, sandbox))
+        sandbox[0] = '\0';
 }
 
 /* A stint that never said BEGIN held its slot all the same: it gets one, so that the ledger sees its time. */
@@ -52,10 +68,12 @@ static int append(int journal, struct ad *record, struct error *err)
     return journal_append(journal, buf_cstr(&text), text.len, err);
 }
 
-static struct ad *fence_record(struct active *a, const struct last_record *last)
+static struct ad *fence_record(struct pool *p, struct active *a, const struct last_record *last)
 {
+    char sandbox[32];
+    find_results(p, a, sandbox);
     bool same_boot = strcmp(last->boot_id, clock_boot_id()) == 0 || !last->boot_id[0];
-    bool deliverable = same_boot && last->final && sandbox_is_there(a);
+    bool deliverable = same_boot && last->final && sandbox[0];
     struct ad *record = ad_new();
     ad_set_string(record, "Record", RECORD_FENCE);
     ad_set_int(record, "Stint", a->stint);
@@ -64,6 +82,8 @@ static struct ad *fence_record(struct active *a, const struct last_record *last)
     ad_set_string(record, "Cause", same_boot ? "runner" : "node");
     ad_set_string(record, "Reason", same_boot ? "its runner died" : "the machine was restarted");
     ad_set_bool(record, "Deliverable", deliverable);
+    if (deliverable)
+        ad_set_string(record, "Sandbox", sandbox);
     return record;
 }
 
@@ -103,7 +123,7 @@ int fold_fence(struct pool *p, struct active *a, struct error *err)
     if (journal < 0 || begin_for(p, a, journal, err) < 0)
         return -1;
     fault_point("pool.fence");
-    if (append(journal, fence_record(a, &last), err) < 0)
+    if (append(journal, fence_record(p, a, &last), err) < 0)
         return -1;
     return fold_records(p, a, err);
 }

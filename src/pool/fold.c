@@ -61,7 +61,7 @@ static void on_run(struct fold *f)
     if (ad_int(f->record, "Execution", 1) == 1)
         ad_set_int(f->stint, "ResumedFrom", generation);
     ad_set_int(f->stint, "Executions", ad_int(f->record, "Execution", 1));
-    ad_remove(f->stint, "FinalExit");
+    ad_remove(f->job.ad, "BackOff");
     fold_add(f->job.ad, "NumJobStarts", 1);
     fold_move(f, JOB_EVENT_RUN);
     fold_emit(f, event);
@@ -73,8 +73,6 @@ static void on_exit_record(struct fold *f)
     ad_remove(f->stint, "ExitSignal");
     fold_copy(f->stint, f, "ExitCode");
     fold_copy(f->stint, f, "ExitSignal");
-    if (ad_bool(f->record, "Final", false))
-        ad_set_bool(f->stint, "FinalExit", true);
     fold_copy(f->stint, f, "UserUs");
     fold_copy(f->stint, f, "SysUs");
     if (ad_int(f->record, "MaxRssKb", 0) > ad_int(f->job.ad, "ResidentSetSize", 0))
@@ -111,6 +109,7 @@ static void on_commit(struct fold *f)
     ad_set_int(ad, "LastGeneration", generation);
     ad_remove(ad, "LastCkptError");
     ad_remove(ad, "KillsInARow");
+    ad_remove(ad, "LossesInARow");
     ad_remove(ad, "FailuresInARow");
     fold_emit(f, event);
 }

@@ -138,9 +138,10 @@ static void close_stint(struct fold *f)
     if (ad_bool(f->record, "Deliverable", false)) {
         char name[24];
         snprintf(name, sizeof name, "stint.%d", f->active->stint);
-        ad_set_string(f->job.ad, "Deliver", name);
+        ad_set_string(f->job.ad, "Deliver", ad_string(f->record, "Sandbox", name));
         ad_set_string(f->job.ad, "DeliverBoot", clock_boot_id());
-        set_exit_status(f->job.ad, f->stint);
+        if (ad_has(f->stint, "ExitCode") || ad_has(f->stint, "ExitSignal")) /* else it was a delivery that failed */
+            set_exit_status(f->job.ad, f->stint);
     }
     f->active->over = true;
 }
@@ -165,7 +166,8 @@ void fold_lost(struct fold *f)
     close_stint(f);
     ad_set_string(f->stint, "Outcome", "lost");
     fold_add(f->job.ad, "RunnersLost", 1);
-    if (ad_has(f->record, "BackOff"))
-        ad_copy_attribute(f->job.ad, "BackOff", f->record, "BackOff");
+    fold_add(f->job.ad, "LossesInARow", 1);
+    /* Once is bad luck and costs no time. A runner that never gets to run its program, or dies again and again, waits. */
+    ad_set_int(f->job.ad, "BackOff", ad_int(f->job.ad, "LossesInARow", 1) - ad_has(f->stint, "Executions"));
     leave_slot(f, "runner_lost", JOB_EVENT_LOST);
 }

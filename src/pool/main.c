@@ -27,7 +27,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { EXIT_LOCKED = 3, EXIT_CONFIG = 4, RETRY_US = 1000000, TICK_US = 60000000, START_WAIT_MS = 10000 };
+enum { EXIT_LOCKED = 3, EXIT_CONFIG = 4, RETRY_US = 1000000, TICK_US = 600000000, START_WAIT_MS = 10000 };
 
 void pool_retry(struct pool *p)
 {

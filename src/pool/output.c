@@ -33,11 +33,17 @@ static int find(struct request *rq, struct source *s, struct error *err)
     return s->found ? 0 : queue_each_job(rq->pool->queue, &filter, keep, s, err);
 }
 
-static int open_sandbox(struct request *rq, const struct queue_job *job, const char *stream)
+/* With the owner's rights: the sandbox is his, and what looks like his output may be a link to something that is not. */
+static int open_sandbox(struct request *rq, const struct queue_job *job, const char *stream, struct error *err)
 {
     char path[128];
+    struct identity owner;
     snprintf(path, sizeof path, "%d.%d/stint.%d/std/%s", job->id.cluster, job->id.proc, job->stint, stream);
-    return openat(rq->pool->jobs_dir, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (identity_of(job->uid, &owner, err) < 0 || identity_enter(&owner, err) < 0)
+        return -1;
+    int fd = openat(rq->pool->jobs_dir, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
+    identity_leave();
+    return fd;
 }
 
 static int open_destination(struct request *rq, const struct queue_job *job, bool error, struct error *err)
@@ -90,7 +96,7 @@ static int answer_output(struct request *rq, const struct queue_job *job, struct
     if (!pool_may(rq->pool, rq->uid, job->uid))
         return error_set(err, ERR_DENIED, "job %d.%d belongs to somebody else", job->id.cluster, job->id.proc);
     if (!job_state_final(job->state))
-        fd = open_sandbox(rq, job, error ? "stderr" : "stdout");
+        fd = open_sandbox(rq, job, error ? "stderr" : "stdout", err);
     if (fd < 0)
         fd = open_destination(rq, job, error, err);
     if (fd >= 0)

@@ -166,19 +166,16 @@ void checkpoint_save(struct runner *r)
 void checkpoint_ask(struct runner *r, const char *why)
 {
     struct engine_site site = stint_site(r);
-    if (r->asked && strcmp(why, "vacate") != 0) {
-        snprintf(r->why, sizeof r->why, "%s", why);
+    snprintf(r->why, sizeof r->why, "%s", why);
+    if (r->asked)
         return; /* the one that is under way answers both */
-    }
     struct ad *record = record_new(RECORD_ASK);
     ad_set_string(record, "Why", why);
     ad_set_int(record, "Signal", r->protocol.signal);
     record_write(r, record);
     fault_point("runner.asked");
-    if (!r->asked)
-        r->asked_us = clock_boot_us();
+    r->asked_us = clock_boot_us();
     r->asked = true;
-    snprintf(r->why, sizeof r->why, "%s", why);
     r->engine->ask(&site, r->context);
     loop_timer_set(r->interval, INT64_MAX);
     loop_timer_set(r->timeout, r->asked_us + r->protocol.timeout_us);

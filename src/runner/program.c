@@ -65,11 +65,11 @@ static int build_environment(const struct runner *r, struct command_list *envp, 
 static int open_std(struct runner *r, int fds[3], struct error *err)
 {
     const char *second = stream_shared(r) ? "stdout" : "stderr";
-    fds[0] = openat(r->std, "stdin", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    fds[0] = openat(r->std, "stdin", O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
     if (fds[0] < 0)
         fds[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    fds[1] = openat(r->std, "stdout", O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
-    fds[2] = openat(r->std, second, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
+    fds[1] = openat(r->std, "stdout", O_WRONLY | O_APPEND | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
+    fds[2] = openat(r->std, second, O_WRONLY | O_APPEND | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
     for (int i = 0; i < 3; i++)
         if (fds[i] < 0)
             return error_sys(err, "cannot open the program's standard files");

@@ -89,8 +89,8 @@ struct runner {
 
     bool asked;             /* a checkpoint signal is unanswered */
     int64_t asked_us;       /* boot clock */
-    char why[16];           /* why the next checkpoint was asked for */
-    char capture_why[16];   /* why the one that is being captured or committed was taken */
+    char why[32];           /* why the next checkpoint was asked for */
+    char capture_why[32];   /* why the one that is being captured or committed was taken */
     int64_t latency_from_us; /* when the one under way was asked for, -1 = it was not */
     int64_t pause_us;       /* from the program's end to its running again, -1 = not yet */
 

@@ -191,7 +191,7 @@ static void ask_to_leave(struct runner *r)
         return;
     }
     if (r->protocol.want_signal && !r->leaving.removing && !r->leaving.hold_code) {
-        checkpoint_ask(r, "vacate");
+        checkpoint_ask(r, r->leaving.cause);
     } else if (!r->leaving.soft) {
         r->leaving.soft = true;
         context_signal(r->context, r->protocol.kill_signal);
@@ -285,7 +285,7 @@ void stint_exited(struct runner *r, const struct context_exit *exit)
     r->suspended = false;
     loop_timer_set(r->interval, INT64_MAX);
     if (!r->asked)
-        snprintf(r->why, sizeof r->why, "%s", r->leaving.set ? "vacate" : "self");
+        snprintf(r->why, sizeof r->why, "%s", r->leaving.set ? r->leaving.cause : "self");
     struct ad *record = record_new(RECORD_EXIT);
     ad_set_int(record, "BootUs", exit->boot_us);
     set_exit(record, r);

@@ -56,6 +56,8 @@ static int align(struct stream *s, struct error *err)
     struct stat in, out;
     if (fstat(s->in, &in) < 0 || fstat(s->out, &out) < 0)
         return error_sys(err, "cannot look at the streamed file");
+    if (!S_ISREG(in.st_mode))
+        return error_set(err, ERR_INVALID, "the program's standard file is no file any more");
     s->done = in.st_size;
     if (!S_ISREG(out.st_mode))
         return 0;
@@ -69,7 +71,7 @@ static int align(struct stream *s, struct error *err)
 static int open_stream(struct runner *r, int which, struct stream *s, struct error *err)
 {
     auto_free char *path = stream_destination(r, which);
-    s->in = openat(r->std, std_names[which], O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    s->in = openat(r->std, std_names[which], O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
     if (s->in < 0)
         return error_sys(err, "cannot open the program's %s", std_names[which]);
     if (!path)

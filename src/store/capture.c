@@ -1,5 +1,6 @@
 /*
- * Capture: the sources are listed first (walk.c), then their contents are read, chunk by chunk, by up to three threads (crew.c).
+ * Capture: the sources are listed first (walk.c), then their contents are read, chunk by chunk, by up to three threads
+ * (crew.c).
  *
  * A chunk that is in the store already is not believed to be good because its name is: it is compared with what is about to be
  * stored, and written again when it differs. Otherwise one flipped byte, or a chunk that a power cut left empty before its

@@ -4,8 +4,8 @@
  * with the next chunk that nobody has taken: two keep two cores busy while the third waits for the disk. A file may be in
  * several hands, and ends when the last of its chunks is done, whoever did it.
  *
- * The helpers have all signals blocked: they belong to the thread that has the event loop. They are gone before crew_run returns, so
- * that a caller may fork at any other time.
+ * The helpers have all signals blocked: they belong to the thread that has the event loop. They are gone before crew_run
+ * returns, so that a caller may fork at any other time.
  */
 #include "store/crew.h"
 

@@ -467,6 +467,61 @@ static void a_disk_that_is_really_full_is_survived(void **state)
     assert_int_equal(status, 0);
 }
 
+/* As the runner does it, when it captures in a child: the parent has never seen the chunks. */
+static void a_checkpoint_may_be_committed_by_another_process(void **state)
+{
+    struct place *p = *state;
+    struct error err = { 0 };
+    auto_manifest struct manifest m = { 0 };
+    auto_free char *path = place_path(p, "store");
+    struct store *other = NULL;
+    fill_work(p, 2);
+    assert_int_equal(place_capture(p, ".", 1, &m, &err), 0);
+    assert_int_equal(store_open(path, &other, &err), 0);
+    assert_int_equal(store_commit(other, "7.0", &m, &err), 0);
+    store_close(other);
+    assert_int_equal(place_verify(p, 1, &err), 0);
+    expect_restored(p, 1);
+    assert_same_tree(p->work, p->back);
+}
+
+static void removal_of_a_job_may_be_killed_and_repeated(void **state)
+{
+    struct place *p = *state;
+    struct error err = { 0 };
+    static const char *const rules[] = { "store.retain.manifest:kill@2", "store.remove.tree:kill" };
+    for (size_t i = 0; i < 2; i++) {
+        start_over(p, 2);
+        place_commit(p, 1);
+        fill_work(p, 3);
+        place_commit(p, 2);
+        pid_t pid = fork();
+        if (pid == 0) {
+            setenv("STINT_FAULT", rules[i], 1);
+            execl("/proc/self/exe", "test_store_faults", "--remove", p->path, "0", NULL);
+            _exit(127);
+        }
+        int status = wait_for(pid);
+        assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+        for (int g = 1; g <= 2; g++)
+            assert_true(place_verify(p, g, &err) >= 0); /* whole, or absent */
+        assert_int_equal(store_remove(p->store, "7.0", &err), 0);
+        assert_int_equal(faccessat(p->dir, "store/7.0", F_OK, 0), -1);
+    }
+}
+
+static int run_remove(const char *path)
+{
+    struct error err = { 0 };
+    struct store *store = NULL;
+    auto_free char *name = mem_printf("%s/store", path);
+    int r = store_open(name, &store, &err);
+    if (r == 0)
+        r = store_remove(store, "7.0", &err);
+    store_close(store);
+    return r == 0 ? 0 : CHILD_FAILED;
+}
+
 static int run_restore(const char *path, int generation)
 {
     struct place p = { .dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) };
@@ -482,8 +537,12 @@ static int run_restore(const char *path, int generation)
 
 int main(int argc, char **argv)
 {
+    if (argc == 4 && strcmp(argv[1], "--commit") == 0)
+        return run_commit(argv[2], atoi(argv[3]));
+    if (argc == 4 && strcmp(argv[1], "--restore") == 0)
+        return run_restore(argv[2], atoi(argv[3]));
     if (argc == 4)
-        return strcmp(argv[1], "--commit") == 0 ? run_commit(argv[2], atoi(argv[3])) : run_restore(argv[2], atoi(argv[3]));
+        return run_remove(argv[2]);
     const struct CMUnitTest tests[] = {
         place_test(a_kill_at_any_step_leaves_a_whole_generation_or_none),
         place_test(a_full_disk_at_any_step_costs_the_new_generation_only),
@@ -497,6 +556,8 @@ int main(int argc, char **argv)
         place_test(a_restore_replaces_what_is_in_its_way),
         place_test(a_file_that_changes_while_it_is_read_is_stored_as_read),
         place_test(a_disk_that_is_really_full_is_survived),
+        place_test(a_checkpoint_may_be_committed_by_another_process),
+        place_test(removal_of_a_job_may_be_killed_and_repeated),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

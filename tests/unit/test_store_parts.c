@@ -276,7 +276,8 @@ static void a_tree_is_found_by_its_whole_name(void **state)
     (void)state;
     const struct store_tree trees[] = { { "work", 1 }, { "wo", 2 } };
     static const struct { const char *name; int dir; const char *inside; } cases[] = {
-        { "work/a/b", 1, "a/b" }, { "wo/a", 2, "a" }, { "work", 1, "" }, { "wor/a", 0, "" }, { "works/a", 0, "" }, { "/a", 0, "" },
+        { "work/a/b", 1, "a/b" }, { "wo/a", 2, "a" },   { "work", 1, "" },
+        { "wor/a", 0, "" },       { "works/a", 0, "" }, { "/a", 0, "" },
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const char *inside = NULL;
