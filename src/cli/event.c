@@ -32,6 +32,10 @@ static void say_granted(struct buf *out, const struct ad *event)
 
 static void say_running(struct buf *out, const struct ad *event)
 {
+    if (ad_int(event, "Execution", 1) > 1) {
+        buf_text(out, "running again in its sandbox, after a checkpoint");
+        return;
+    }
     buf_text(out, ad_bool(event, "Resumed", false) ? "running again" : "running");
     if (ad_has(event, "Generation"))
         buf_printf(out, " from checkpoint %" PRId64, ad_int(event, "Generation", 0));

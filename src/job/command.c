@@ -193,7 +193,7 @@ static int small_number(const char *text)
     size_t len = strspn(text, "0123456789");
     if (len == 0 || len > 2 || text[len])
         return -1;
-    return atoi(text);
+    return (int)strtol(text, NULL, 10);
 }
 
 int command_signal(const char *text)
@@ -225,9 +225,7 @@ int command_signal_of(const struct ad *job, const char *attribute, int fallback)
 
 const char *command_signal_name(int number)
 {
-    static char text[24];
     if (number >= 1 && number < SIGNAL_NAMES && signal_names[number])
         return signal_names[number];
-    snprintf(text, sizeof text, "signal %d", number);
-    return text;
+    return "a signal without name";
 }

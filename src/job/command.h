@@ -31,5 +31,5 @@ void command_join(const struct command_list *list, struct buf *out);
 int command_signal(const char *text);
 /* The signal that an attribute names as string or number; `fallback` when absent or unknown. */
 int command_signal_of(const struct ad *job, const char *attribute, int fallback);
-/* "SIGUSR2"; "signal 99" for one without name. Borrowed, constant (static storage for the latter). */
+/* "SIGUSR2"; "a signal without name". Borrowed, constant. */
 const char *command_signal_name(int number);

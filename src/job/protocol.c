@@ -18,6 +18,12 @@ static bool int_of_either(const struct ad *job, const char *name, const char *ol
     return true;
 }
 
+/* What is negative or beyond any machine's life is not meant. */
+static int64_t seconds_us(int64_t seconds, int64_t fallback_us)
+{
+    return seconds < 0 || seconds > INT64_C(1) << 40 ? fallback_us : seconds * SECOND_US;
+}
+
 static void read_success(const struct ad *job, struct protocol *p)
 {
     bool by_signal = ad_bool(job, "SuccessCheckpointExitBySignal", ad_bool(job, "CheckpointExitBySignal", false));
@@ -38,10 +44,10 @@ void protocol_read(const struct ad *job, const struct protocol_defaults *default
     p->want_signal = p->self && ad_bool(job, "WantCheckpointSignal", false);
     p->interval_us = ad_int(job, "CheckpointIntervalUs", defaults->interval_us);
     if (ad_has(job, "CheckpointInterval"))
-        p->interval_us = ad_int(job, "CheckpointInterval", 0) * SECOND_US;
+        p->interval_us = seconds_us(ad_int(job, "CheckpointInterval", 0), 0);
     p->timeout_us = defaults->timeout_us;
-    p->vacate_us = ad_int(job, "JobMaxVacateTime", ad_int(job, "KillSigTimeout", defaults->vacate_max_us / SECOND_US)) * SECOND_US;
-    if (p->vacate_us < 0 || p->vacate_us > defaults->vacate_max_us)
+    p->vacate_us = seconds_us(ad_int(job, "JobMaxVacateTime", ad_int(job, "KillSigTimeout", -1)), defaults->vacate_max_us);
+    if (p->vacate_us > defaults->vacate_max_us)
         p->vacate_us = defaults->vacate_max_us;
     const char *when = ad_string(job, "WhenToTransferOutput", "ON_EXIT");
     p->save_on_evict = strcasecmp(when, "ON_EXIT_OR_EVICT") == 0 || strcasecmp(when, "ALWAYS") == 0;

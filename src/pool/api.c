@@ -97,6 +97,7 @@ static int post_stop(struct request *rq, struct ad *answer, struct error *err)
     (void)answer;
     if (check_master(rq, err) < 0)
         return -1;
+    pool_want(p, false);
     if (ad_bool(rq->input, "Vacate", false)) {
         p->vacating = true;
         actions_vacate_all(p);

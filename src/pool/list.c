@@ -7,7 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { EVENTS_MAX = 1000, WAIT_MAX_S = 60 };
+enum { EVENTS_MAX = 1000, WAIT_MAX_S = 60, IDS_MAX = 256 };
 
 /* ---- jobs ---- */
 
@@ -58,8 +58,9 @@ static bool add_job(void *data, const struct queue_job *job)
 }
 
 struct id_list {
-    struct job_id ids[256];
+    struct job_id ids[IDS_MAX];
     int count;
+    bool too_many;
     const char *bad;
 };
 
@@ -69,7 +70,9 @@ static enum MHD_Result collect_id(void *data, enum MHD_ValueKind kind, const cha
     (void)kind;
     if (strcmp(key, "id") != 0 || !value)
         return MHD_YES;
-    if (list->count == 256 || !job_id_parse(value, &list->ids[list->count++]))
+    if (list->count == IDS_MAX)
+        list->too_many = true;
+    else if (!job_id_parse(value, &list->ids[list->count++]))
         list->bad = value;
     return MHD_YES;
 }
@@ -84,6 +87,8 @@ static int query_jobs(struct job_query *q, struct error *err)
     if (!q->constraint)
         filter.limit = q->limit;
     MHD_get_connection_values(rq->connection, MHD_GET_ARGUMENT_KIND, collect_id, &list);
+    if (list.too_many)
+        return error_set(err, ERR_LIMIT, "more than %d ids in one request; use a constraint", IDS_MAX);
     if (list.bad)
         return error_set(err, ERR_INVALID, "'%s' is no job; write 7.0, or 7 for a whole cluster", list.bad);
     for (int i = 0; i < (list.count ? list.count : 1); i++) {

@@ -217,6 +217,14 @@ static void close_pool(struct pool *p)
     file_close(&p->dir);
 }
 
+void pool_want(struct pool *p, bool wanted)
+{
+    if (!wanted)
+        unlinkat(p->dir, "pool.wanted", 0);
+    else
+        close(openat(p->dir, "pool.wanted", O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+}
+
 /* `ready` gets one byte when the pool answers, or the error. */
 static int run_pool(const char *path, int ready)
 {
@@ -229,6 +237,7 @@ static int run_pool(const char *path, int ready)
         if (ready >= 0 && write(ready, "+", 1) < 0)
             log_error("nobody waits for the pool's start");
         file_close(&ready);
+        pool_want(&p, true);
         round_of(&p);
         loop_run(p.loop, round_of, &p);
     } else if (result == EXIT_LOCKED) {

@@ -154,5 +154,7 @@ void api_close(struct pool *p);
 
 /* Tries what failed once more in a second (a full disk, say). */
 void pool_retry(struct pool *p);
+/* Whether whatever stint command finds this pool dead should start it again. */
+void pool_want(struct pool *p, bool wanted);
 /* A round of the loop at that boot time, or sooner. */
 void pool_wake(struct pool *p, int64_t at_us);

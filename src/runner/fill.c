@@ -235,7 +235,9 @@ static int restore_one(struct runner *r, struct store *store, int generation, co
         return 0;
     if (result == 0 && strcmp(manifest.kind, kind) == 0) {
         *fits = true;
-        result = store_verify(store, r->id_text, &manifest, err);
+        /* Into a sandbox each chunk is verified on its way, and a bad one makes us start over; the submitter's own directory
+         * can not be emptied, so nothing may be put there that has not been seen to be good. */
+        result = sandbox_wanted(r) ? 0 : store_verify(store, r->id_text, &manifest, err);
         if (result == 0)
             result = engine_restore(&site, store, r->id_text, &manifest, &r->owner, err);
     }

@@ -33,8 +33,13 @@ static char *program_path(const struct runner *r)
 
 static int build_arguments(const struct runner *r, const char *path, struct command_list *argv, struct error *err)
 {
+    auto_command_list struct command_list own = { 0 };
+    if (command_arguments(r->job, &own, err) < 0)
+        return -1;
     command_list_add(argv, path);
-    return command_arguments(r->job, argv, err);
+    for (size_t i = 0; i < own.count; i++)
+        command_list_add(argv, own.items[i]);
+    return 0;
 }
 
 /* A small, clean environment, then the job's own, which wins. */

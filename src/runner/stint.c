@@ -235,9 +235,24 @@ static bool succeeded(const struct runner *r)
     return r->exit.signal == 0 && r->exit.code == (int)ad_int(r->job, "JobSuccessExitCode", ad_int(r->job, "SuccessExitCode", 0));
 }
 
+/* retry_until: an expression over ExitCode, or simply the exit code that ends the retries. */
+static bool retries_are_over(const struct runner *r)
+{
+    auto_ad struct ad *job = ad_copy(r->job);
+    struct ad_scope scope = { .my = job, .now = clock_wall_us() / CLOCK_SECOND_US };
+    struct value value;
+    if (!ad_has(job, "JobRetryUntil"))
+        return false;
+    set_exit(job, r);
+    ad_eval(&scope, "JobRetryUntil", &value);
+    bool over = (value.kind == VALUE_BOOL && value.boolean) || (value.kind == VALUE_INT && r->exit.signal == 0 && value.integer == r->exit.code);
+    value_release(&value);
+    return over;
+}
+
 static bool may_retry(const struct runner *r)
 {
-    return !succeeded(r) && ad_int(r->grant, "Retries", 0) < ad_int(r->job, "MaxRetries", ad_int(r->job, "JobMaxRetries", 0));
+    return !succeeded(r) && !retries_are_over(r) && ad_int(r->grant, "Retries", 0) < ad_int(r->job, "MaxRetries", ad_int(r->job, "JobMaxRetries", 0));
 }
 
 static void describe_exit(const struct runner *r, char *text, size_t size)

@@ -25,7 +25,7 @@ static int generation_of(const char *name)
     size_t digits = strspn(name, "0123456789");
     if (digits < 6 || digits > 9)
         return 0;
-    int generation = atoi(name);
+    int generation = (int)strtol(name, NULL, 10);
     return strcmp(name, layout_manifest_name(generation, again)) == 0 ? generation : 0;
 }
 

@@ -75,6 +75,7 @@ static void the_pool_bounds_the_vacate_time(void **state)
     assert_int_equal(read_text("JobMaxVacateTime = 5\n").vacate_us, 5 * SECOND_US);
     assert_int_equal(read_text("JobMaxVacateTime = 86400\n").vacate_us, 600 * SECOND_US);
     assert_int_equal(read_text("JobMaxVacateTime = -3\n").vacate_us, 600 * SECOND_US);
+    assert_int_equal(read_text("JobMaxVacateTime = 9000000000000000000\n").vacate_us, 600 * SECOND_US);
     assert_int_equal(read_text("KillSigTimeout = 7\n").vacate_us, 7 * SECOND_US);
 }
 
