@@ -20,6 +20,7 @@ struct context {
     int line;
     pid_t root;
     pid_t program;
+    int64_t started_us;
     bool over;
 };
 
@@ -59,6 +60,7 @@ int context_start(const struct context_spec *spec, struct context **out, struct 
         return -1;
     }
     c->program = message.pid;
+    c->started_us = message.started_us;
     *out = c;
     return 0;
 }
@@ -71,6 +73,11 @@ int context_fd(const struct context *c)
 int context_pid(const struct context *c)
 {
     return c->program;
+}
+
+int64_t context_started_us(const struct context *c)
+{
+    return c->started_us;
 }
 
 /* The job root was killed: its orphans are ours now, and go the same way. */

@@ -34,6 +34,8 @@ int context_start(const struct context_spec *spec, struct context **context, str
 int context_fd(const struct context *context);
 /* The program's process id. */
 int context_pid(const struct context *context);
+/* When it was executed, boot clock. */
+int64_t context_started_us(const struct context *context);
 
 struct context_exit {
     bool lost;      /* the job root died; how the program ended is unknown */

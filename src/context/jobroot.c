@@ -213,6 +213,7 @@ void jobroot_run(const struct context_spec *spec, int line)
     close_all_but(keep, count);
     int signals = watch_children();
     message.pid = signals < 0 ? error_sys(&message.error, "cannot make a signalfd") : start_program(spec, &message.error);
+    message.started_us = clock_boot_us();
     if (message.pid < 0)
         message.tiding = JOBROOT_FAILED;
     send(line, &message, sizeof message, MSG_NOSIGNAL);

@@ -17,6 +17,7 @@ enum jobroot_tiding { JOBROOT_STARTED, JOBROOT_FAILED, JOBROOT_EXITED };
 struct jobroot_message {
     enum jobroot_tiding tiding;
     pid_t pid;                /* JOBROOT_STARTED */
+    int64_t started_us;       /* JOBROOT_STARTED: boot clock */
     struct error error;       /* JOBROOT_FAILED */
     struct context_exit exit; /* JOBROOT_EXITED */
 };

@@ -27,7 +27,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { EXIT_LOCKED = 3, EXIT_CONFIG = 4, RETRY_US = 1000000, TICK_US = 600000000, START_WAIT_MS = 10000 };
+enum { EXIT_LOCKED = 3, EXIT_CONFIG = 4, RETRY_US = 1000000, TICK_US = 600000000, START_WAIT_MS = 10000, LOCK_WAIT_US = 5000000 };
 
 void pool_retry(struct pool *p)
 {
@@ -155,16 +155,32 @@ static int open_dirs(struct pool *p, const char *path, struct error *err)
     return p->jobs_dir < 0 ? -1 : 0;
 }
 
+static bool answers(struct pool *p)
+{
+    struct error ignored;
+    auto_close int fd = file_connect(p->dir, "pool.sock", &ignored);
+    return fd >= 0;
+}
+
 /* Outcome EXIT_LOCKED: a pool runs here already. */
 static int lock_dir(struct pool *p, struct error *err)
 {
     int fd = openat(p->dir, "pool.lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return error_sys(err, "cannot open the pool's lock");
-    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-        return 0; /* held until the process ends */
-    close(fd);
-    return errno == EWOULDBLOCK ? EXIT_LOCKED : error_sys(err, "cannot lock the pool's directory");
+    int64_t give_up = clock_boot_us() + LOCK_WAIT_US;
+    while (flock(fd, LOCK_EX | LOCK_NB) < 0) { /* held until the process ends */
+        if (errno != EWOULDBLOCK && errno != EINTR) {
+            close(fd);
+            return error_sys(err, "cannot lock the pool's directory");
+        }
+        if (answers(p) || clock_boot_us() > give_up) {
+            close(fd);
+            return EXIT_LOCKED;
+        }
+        poll(NULL, 0, 5); /* a pool that is just ending */
+    }
+    return 0;
 }
 
 static int open_pool(struct pool *p, const char *path, struct error *err)
@@ -243,8 +259,12 @@ static int run_pool(const char *path, int ready)
     } else if (result == EXIT_LOCKED) {
         error_set(&err, ERR_INVALID, "a pool runs in '%s' already", path);
     }
-    if (result != 0)
+    if (result == EXIT_LOCKED && ready >= 0 && answers(&p)) {
+        err.text[0] = '+'; /* two submits started a pool at once: there is one, which is what both wanted */
+        err.text[1] = '\0';
+    } else if (result != 0) {
         log_error("%s", err.text);
+    }
     if (result != 0 && ready >= 0 && write(ready, err.text, strlen(err.text)) < 0)
         log_error("nobody waits for the pool's start");
     close_pool(&p);

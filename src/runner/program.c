@@ -134,8 +134,9 @@ int program_start(struct runner *r, struct error *err)
     r->execution++;
     r->suspended = false;
     if (r->execution > 1)
-        r->pause_us = clock_boot_us() - r->exit.boot_us;
+        r->pause_us = context_started_us(r->context) - r->exit.boot_us;
     struct ad *record = record_new(RECORD_RUN);
+    ad_set_int(record, "BootUs", context_started_us(r->context));
     ad_set_int(record, "Pid", context_pid(r->context));
     ad_set_int(record, "Execution", r->execution);
     ad_set_int(record, "Generation", r->generation);

@@ -54,7 +54,7 @@ load lib
     [[ "$output" == *"failed"*"state"* ]]
     is "$id" NumCkpts 0
     is "$id" NumCkptsFailed 1
-    wait_for "it to be started again" test "$(wc -l <trace)" -ge 2
+    wait_for "it to be started again" lines_in trace 2
     wait_state "$id" running
     open_gate
     completed "$id"
@@ -246,6 +246,7 @@ transfer_output_files = state'
 # ---- generations ----
 
 manifests() { find "$STINT_DIR/store/$1" -name '*.manifest' | wc -l; }
+manifests_are() { [ "$(manifests "$1")" = "$2" ]; }
 last_manifest() { find "$STINT_DIR/store/$1" -name '*.manifest' | sort | tail -n 1; }
 # The chunk of the file "state" in a manifest.
 chunk_of_state() { echo "$STINT_DIR/store/$2/chunks/$(grep -A1 ' work/state$' "$1" | sed -n 's/^chunk //p')"; }
@@ -254,7 +255,7 @@ chunk_of_state() { echo "$STINT_DIR/store/$2/chunks/$(grep -A1 ' work/state$' "$
     job a SELF=2 COUNT=14 "GATE=$gate" PACE=0.01 <<<"$protocol"
     id=$(submit a.sub)
     wait_event "$id" checkpoint_taken 6
-    wait_for "two generations" [ "$(manifests "$id")" = 2 ]
+    wait_for "two generations" manifests_are "$id" 2
 }
 
 @test "keep_generations = 1 keeps one" {
@@ -273,7 +274,7 @@ two_generations() {
     wait_printed "$id" 5
     stint hold "$id"
     wait_state "$id" held
-    wait_for "two generations" test "$(manifests "$id")" = 2
+    wait_for "two generations" manifests_are "$id" 2
     newest=$(last_manifest "$id")
     first=$(sed -n 's/^start at //p' trace | sed -n 2p)
 }
@@ -282,7 +283,7 @@ two_generations() {
 falls_back() {
     stint release "$id"
     wait_event "$id" running 3
-    wait_for "its third start" test "$(wc -l <trace)" -ge 3
+    wait_for "its third start" lines_in trace 3
     [ "$(sed -n 3p trace)" = "start at $first" ]
     [ "$(story "$id" '.Stints[-1].ResumedFrom')" = 1 ]
     open_gate
@@ -336,7 +337,7 @@ falls_back() {
     two_generations
     for chunk in "$STINT_DIR/store/$id/chunks"/*; do printf '#' >>"$chunk"; done
     stint release "$id"
-    wait_for "its third start" test "$(wc -l <trace)" -ge 3
+    wait_for "its third start" lines_in trace 3
     [ "$(sed -n 3p trace)" = "start at 0" ]
     [ "$(story "$id" '[.Events[] | select(.Event == "generation_corrupt")] | length')" = 2 ]
     open_gate
@@ -407,7 +408,7 @@ checkpoint_interval = 1"
     running a <<<"$protocol"
     stint checkpoint "$id"
     stint q | grep -Eq ' 1 *\([0-9.]+m?s\)'
-    stint show "$id" | grep -q '1 checkpoint was taken, the last one .* ago: .*pause .*from the signal to success'
+    stint show "$id" | grep -q '^1 checkpoint was taken, the last one .* ago: .*pause .*from the signal to success'
     stint show "$id" | grep -Eq '^ +1 .*checkpoint .* user$'
     for name in NumCkpts NumCkptsFailed LastCkptTime LastCkptBytes LastCkptPauseUs LastCkptCommitUs LastCkptLatencyUs; do
         [ -n "$(attr "$id" $name)" ] || { echo "no $name"; false; }

@@ -86,6 +86,9 @@ printed() {
     stint log "$1" | grep -qxF -- "$2"
 }
 
+# lines_in FILE N: that many lines, or more.
+lines_in() { [ "$(wc -l <"$1")" -ge "$2" ]; }
+
 tell_everything() {
     stint q --all || true
     local id
