@@ -5,6 +5,7 @@
  *   Job (the full job ad), Stint, Uid, Cpus, MemoryBytes, DiskLimitKb (0 = none), Limits (use cgroups),
  *   GrantedWallUs, GrantedBootUs (when the slot became the job's), Cause (why this stint is needed: "start", or what ended the
  *   one before), Stored (the store has generations), NextGeneration, Retries, KeepGenerations,
+ *   Mark (names this stint's cgroup, and is STINT_ID in the program's environment: unique to pool, job and stint),
  *   CheckpointIntervalUs, CheckpointTimeoutUs, MaxVacateUs,
  *   Deliver (name of the sandbox whose results only have to be delivered), ExitCode | ExitSignal (with Deliver).
  *

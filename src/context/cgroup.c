@@ -9,8 +9,11 @@
 #include "base/file.h"
 #include "base/mem.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -165,6 +168,50 @@ bool cgroup_ran_out_of_memory(const struct cgroup *c)
         return false;
     const char *at = strstr(buf_cstr(&text), "oom_kill ");
     return at && strtol(at + strlen("oom_kill "), NULL, 10) > 0;
+}
+
+/* True when no process is left in the group. */
+static bool kill_members(int group)
+{
+    for (int pass = 0; pass < 1000; pass++) {
+        auto_buf struct buf text = { .max = 1 << 20 };
+        struct error ignored;
+        if (file_read(group, "cgroup.procs", &text, &ignored) != 0 || text.len == 0)
+            return true;
+        for (char *at = text.data, *end; ; at = end) {
+            long pid = strtol(at, &end, 10);
+            if (end == at)
+                break;
+            kill((pid_t)pid, SIGKILL);
+        }
+        poll(NULL, 0, 1);
+    }
+    return false;
+}
+
+static void sweep_below(const char *parent, const char *prefix)
+{
+    DIR *d = parent ? opendir(parent) : NULL;
+    for (struct dirent *e; d && (e = readdir(d));) {
+        if (strncmp(e->d_name, prefix, strlen(prefix)) != 0)
+            continue;
+        auto_close int group = openat(dirfd(d), e->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (group >= 0 && kill_members(group))
+            unlinkat(dirfd(d), e->d_name, AT_REMOVEDIR);
+    }
+    if (d)
+        closedir(d);
+}
+
+void cgroup_sweep(const char *prefix)
+{
+    struct error ignored;
+    auto_free char *v2 = v2_parent(&ignored);
+    auto_free char *memory = v2 ? NULL : v1_parent("memory");
+    auto_free char *cpu = v2 ? NULL : v1_parent("cpu");
+    sweep_below(v2, prefix);
+    sweep_below(memory, prefix);
+    sweep_below(cpu, prefix);
 }
 
 void cgroup_free(struct cgroup *c)

@@ -20,5 +20,7 @@ int cgroup_make(const char *name, int cpus, int64_t memory_bytes, struct cgroup 
 int cgroup_procs(const struct cgroup *cgroup, int fds[2]);
 /* A process of the group was killed because of its memory limit. */
 bool cgroup_ran_out_of_memory(const struct cgroup *cgroup);
+/* Kills what is left in groups whose names begin with `prefix`, and removes them: leftovers of runners that were killed. */
+void cgroup_sweep(const char *prefix);
 /* Removes it; its processes must be gone. Accepts NULL. */
 void cgroup_free(struct cgroup *cgroup);

@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -90,6 +91,43 @@ void tree_signal(pid_t pid, int signal)
             return;
         before = found;
     }
+}
+
+static int has_mark(const char *pid, const char *mark)
+{
+    char path[64], text[CHILDREN_TEXT_MAX];
+    size_t mark_len = strlen(mark), len = 0;
+    ssize_t n;
+    snprintf(path, sizeof path, "/proc/%.16s/environ", pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    while (fd >= 0 && len < sizeof text - 1 && (n = read(fd, text + len, sizeof text - 1 - len)) > 0)
+        len += (size_t)n;
+    if (fd >= 0)
+        close(fd);
+    text[len] = '\0';
+    for (size_t at = 0; at + mark_len <= len; at += strlen(text + at) + 1)
+        if (strcmp(text + at, mark) == 0)
+            return 1;
+    return 0;
+}
+
+int tree_kill_marked(const char *mark)
+{
+    int killed = 0;
+    for (int pass = 0; pass < 100; pass++) {
+        int found = 0;
+        DIR *proc = opendir("/proc");
+        for (struct dirent *e; proc && (e = readdir(proc));)
+            if (e->d_name[0] >= '1' && e->d_name[0] <= '9' && has_mark(e->d_name, mark))
+                found += kill((pid_t)strtol(e->d_name, NULL, 10), SIGKILL) == 0;
+        if (proc)
+            closedir(proc);
+        if (found == 0)
+            return killed;
+        killed += found;
+        poll(NULL, 0, 1);
+    }
+    return killed;
 }
 
 void tree_kill_own(void)

@@ -8,12 +8,16 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "context/cgroup.h"
+#include "context/tree.h"
 #include "pool/pool.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { ORPHAN_POLL_US = 20000 };
@@ -149,6 +153,27 @@ static void tell_reconnected(struct pool *p, struct active *a)
     queue_job_release(&job);
 }
 
+const char *active_mark(const struct pool *p, struct job_id id, int stint, char out[ACTIVE_MARK_MAX])
+{
+    struct stat st = { 0 };
+    fstat(p->jobs_dir, &st);
+    snprintf(out, ACTIVE_MARK_MAX, "stint-%llx-%d.%d-%d", (unsigned long long)st.st_ino, id.cluster, id.proc, stint);
+    return out;
+}
+
+/* The lock is free, so runner and job root are gone. The job root has killed its tree before it went, unless it was killed
+ * itself at the same moment. */
+static void kill_leftovers(struct pool *p, const struct active *a)
+{
+    char mark[ACTIVE_MARK_MAX], entry[ACTIVE_MARK_MAX + 16];
+    active_mark(p, a->id, a->stint, mark);
+    snprintf(entry, sizeof entry, "STINT_ID=%s", mark);
+    cgroup_sweep(mark);
+    int killed = tree_kill_marked(entry);
+    if (killed > 0)
+        log_info("job %d.%d: %d processes had outlived their runner and job root", a->id.cluster, a->id.proc, killed);
+}
+
 /* Tries to reach the runner of a job whose line is gone; fences it when it is dead. True when it is settled. */
 static bool settle_orphan(struct pool *p, struct active *a)
 {
@@ -166,6 +191,7 @@ static bool settle_orphan(struct pool *p, struct active *a)
     }
     if (backend_alive(&view, &lock))
         return false;
+    kill_leftovers(p, a);
     a->dirty = false;
     int result = queue_begin(p->queue, &err);
     if (result == 0)

@@ -100,6 +100,9 @@ struct active *active_find(struct pool *p, struct job_id id);
 int active_add(struct pool *p, const struct queue_job *job, struct active **out, struct error *err);
 void active_watch(struct active *a, int line);
 void active_order(struct active *a, const char *order, const struct ad *job);
+/* A name that no other stint of any pool on this machine has at the same time. */
+enum { ACTIVE_MARK_MAX = 64 };
+const char *active_mark(const struct pool *p, struct job_id id, int stint, char out[ACTIVE_MARK_MAX]);
 /* Takes up every job that held a slot when the last pool ended. */
 int active_recover(struct pool *p, struct error *err);
 /* Reads what journals have grown by, one transaction; then frees what ended. */

@@ -176,6 +176,8 @@ static int make_grant(struct pool *p, const struct queue_job *job, struct moment
     ad_set_string(grant, "Cause", ad_string(job->ad, "LastEndCause", "start"));
     ad_set_bool(grant, "Stored", ad_has(job->ad, "LastGeneration"));
     ad_set_int(grant, "NextGeneration", ad_int(job->ad, "LastGeneration", 0) + 1);
+    char mark[ACTIVE_MARK_MAX];
+    ad_set_string(grant, "Mark", active_mark(p, job->id, job->stint, mark));
     ad_set_int(grant, "Retries", ad_int(job->ad, "Retries", 0));
     set_limits(p, job, full, grant);
     set_delivery(job, grant);

@@ -103,7 +103,7 @@ static void limit_resources(struct runner *r)
     char name[64];
     if (!ad_bool(r->grant, "Limits", false))
         return;
-    snprintf(name, sizeof name, "stint-%s-%d-%d", r->id_text, r->stint, (int)getpid());
+    snprintf(name, sizeof name, "%.60s", ad_string(r->grant, "Mark", "stint"));
     if (cgroup_make(name, (int)ad_int(r->grant, "Cpus", 1), ad_int(r->grant, "MemoryBytes", 0), &r->cgroup, &err) < 0)
         log_error("job %s: runs without limits: %s", r->id_text, err.text);
 }
@@ -173,6 +173,21 @@ static int run(struct runner *r, int line, struct error *err)
     return 0;
 }
 
+static void release(struct runner *r)
+{
+    struct loop_timer *timers[] = { r->interval, r->timeout, r->hard_kill, r->sample };
+    int *fds[] = { &r->stint_dir, &r->work, &r->std, &r->journal, &r->lock, &r->job_dir }; /* the lock goes when nothing is touched any more */
+    for (size_t i = 0; i < sizeof timers / sizeof timers[0]; i++)
+        loop_timer_free(timers[i]);
+    loop_unwatch(r->context_watch);
+    context_free(r->context);
+    loop_free(r->loop);
+    ad_free(r->grant);
+    ad_free(r->job);
+    for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++)
+        file_close(fds[i]);
+}
+
 int main(int argc, char **argv)
 {
     struct runner r = { .exit.code = -1, .job_dir = -1, .stint_dir = -1, .work = -1, .std = -1, .lock = -1, .journal = -1, .listener = -1 };
@@ -188,6 +203,7 @@ int main(int argc, char **argv)
     int result = claim(&r, argv[1], &err);
     if (result == 0)
         result = run(&r, line, &err);
+    release(&r);
     if (result < 0) {
         log_error("runner of '%s': %s", argv[1], err.text);
         return RUNNER_FAILED;

@@ -50,10 +50,11 @@ static int build_environment(const struct runner *r, struct command_list *envp, 
     auto_free char *logname = mem_printf("LOGNAME=%s", r->owner.name);
     auto_free char *id = mem_printf("STINT_JOB=%s", r->id_text);
     auto_free char *number = mem_printf("STINT_NUMBER=%d", r->stint);
+    auto_free char *mark = mem_printf("STINT_ID=%s", ad_string(r->grant, "Mark", "stint"));
     auto_command_list struct command_list own = { 0 };
     if (command_environment(r->job, &own, err) < 0)
         return -1;
-    const char *defaults[] = { "PATH=/usr/local/bin:/usr/bin:/bin", home, user, logname, id, number };
+    const char *defaults[] = { "PATH=/usr/local/bin:/usr/bin:/bin", home, user, logname, id, number, mark };
     for (size_t i = 0; i < sizeof defaults / sizeof defaults[0]; i++) {
         size_t len = strcspn(defaults[i], "=") + 1;
         bool overridden = false;
