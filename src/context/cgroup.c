@@ -66,6 +66,9 @@ static char *v2_parent(struct error *err)
         *slash = '\0';
     auto_free char *parent = mem_printf("/sys/fs/cgroup%s", own);
     auto_free char *file = mem_printf("%s/cgroup.subtree_control", parent);
+    auto_close int dir = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct error ignored;
+    write_file(dir, "cgroup.subtree_control", "+cpu +memory", &ignored); /* what is not granted is seen below */
     if (file_read(AT_FDCWD, file, &controllers, err) != 0 || access(parent, W_OK) < 0) {
         error_set(err, ERR_DENIED, "cgroup '%s' may not be written; start the pool with systemd-run --user -p Delegate=yes", parent);
         return NULL;

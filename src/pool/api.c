@@ -12,6 +12,7 @@
 #include "pool/request.h"
 
 #include <fcntl.h>
+#include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,141 +28,28 @@ struct waiter {
     int64_t seen; /* the last event that it knows there is nothing in for it */
 };
 
-const char *request_query(const struct request *rq, const char *name)
-{
-    return MHD_lookup_connection_value(rq->connection, MHD_GET_ARGUMENT_KIND, name);
-}
-
-int64_t request_number(const struct request *rq, const char *name, int64_t fallback)
-{
-    const char *text = request_query(rq, name);
-    return text ? strtoll(text, NULL, 10) : fallback;
-}
-
-/* ---- small handlers ---- */
-
-static int get_pool(struct request *rq, struct ad *answer, struct error *err)
-{
-    (void)err;
-    report_pool(rq->pool, answer);
-    return 0;
-}
-
-static int get_job(struct request *rq, struct ad *answer, struct error *err)
-{
-    int result = report_story(rq->pool, rq->id, answer, err);
-    return result == QUEUE_ABSENT ? REQUEST_NOT_FOUND : result;
-}
-
-static int post_cluster(struct request *rq, struct ad *answer, struct error *err)
-{
-    return submit_cluster(rq->pool, rq->uid, rq->input, answer, err);
-}
-
-static int post_reserve(struct request *rq, struct ad *answer, struct error *err)
-{
-    struct queue *q = rq->pool->queue;
-    int number;
-    if (queue_begin(q, err) < 0)
-        return -1;
-    if (queue_reserve_cluster(q, &number, err) < 0) {
-        queue_rollback(q);
-        return -1;
-    }
-    ad_set_int(answer, "ClusterId", number);
-    return queue_commit(q, err);
-}
-
-static int post_actions(struct request *rq, struct ad *answer, struct error *err)
-{
-    return actions_run(rq->pool, rq->uid, rq->input, answer, err);
-}
-
-static int post_edit(struct request *rq, struct ad *answer, struct error *err)
-{
-    (void)answer;
-    int result = actions_edit(rq->pool, rq->uid, rq->id, rq->input, err);
-    return result == QUEUE_ABSENT ? REQUEST_NOT_FOUND : result;
-}
-
-static int check_master(struct request *rq, struct error *err)
-{
-    if (rq->uid == 0 || rq->uid == rq->pool->owner.uid)
-        return 0;
-    return error_set(err, ERR_DENIED, "only '%s' may do that to this pool", rq->pool->owner.name);
-}
-
-static int post_stop(struct request *rq, struct ad *answer, struct error *err)
-{
-    struct pool *p = rq->pool;
-    (void)answer;
-    if (check_master(rq, err) < 0)
-        return -1;
-    pool_want(p, false);
-    if (ad_bool(rq->input, "Vacate", false)) {
-        p->vacating = true;
-        actions_vacate_all(p);
-    } else {
-        p->stopping = true; /* the loop ends when this answer is on its way: see api_round */
-    }
-    return 0;
-}
-
-static int post_reschedule(struct request *rq, struct ad *answer, struct error *err)
-{
-    (void)answer;
-    (void)err;
-    rq->pool->schedule = true;
-    return 0;
-}
-
-/* ---- routes ---- */
-
-/* "*" stands for a job's id. */
-static const struct {
-    const char *method, *path;
-    request_fn *fn;
-} routes[] = {
-    { "GET", "/v1/pool", get_pool },
-    { "POST", "/v1/pool/stop", post_stop },
-    { "POST", "/v1/pool/reschedule", post_reschedule },
-    { "POST", "/v1/clusters/reserve", post_reserve },
-    { "POST", "/v1/clusters", post_cluster },
-    { "GET", "/v1/jobs", list_jobs },
-    { "GET", "/v1/jobs/*", get_job },
-    { "POST", "/v1/jobs/*/edit", post_edit },
-    { "GET", "/v1/jobs/*/output", output_get },
-    { "POST", "/v1/actions", post_actions },
-    { "GET", "/v1/events", list_events },
-    { "GET", "/v1/ledger", list_ledger },
-    { "GET", "/v1/users", list_users },
+/* The parameter that is looked for among a request's. */
+struct lookup {
+    const char *name;
+    int skip;
+    const char *found;
 };
 
-static bool match(const char *pattern, const char *url, struct job_id *id)
+static enum MHD_Result look_at(void *data, enum MHD_ValueKind kind, const char *name, const char *value)
 {
-    const char *star = strchr(pattern, '*');
-    if (!star)
-        return strcmp(pattern, url) == 0;
-    size_t before = (size_t)(star - pattern);
-    if (strncmp(pattern, url, before) != 0)
-        return false;
-    size_t len = strcspn(url + before, "/");
-    auto_free char *name = mem_dup_n(url + before, len);
-    return strcmp(star + 1, url + before + len) == 0 && job_id_parse(name, id) && id->proc != JOB_ALL_PROCS;
+    struct lookup *l = data;
+    (void)kind;
+    if (!value || strcmp(name, l->name) != 0 || l->skip-- > 0)
+        return MHD_YES;
+    l->found = value;
+    return MHD_NO;
 }
 
-static int run_handler(struct request *rq, const char *method, const char *url, struct ad *answer, struct error *err)
+static const char *query_of(void *source, const char *name, int index)
 {
-    for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
-        if (strcmp(routes[i].method, method) != 0 || !match(routes[i].path, url, &rq->id))
-            continue;
-        if (!rq->pool->machine_wide && check_master(rq, err) < 0)
-            return -1;
-        if (strcmp(method, "POST") == 0 && ad_parse_json(buf_cstr(&rq->body), rq->body.len, &rq->input, err) < 0)
-            return error_wrap(err, "the request's body");
-        return routes[i].fn(rq, answer, err);
-    }
-    return REQUEST_NOT_FOUND;
+    struct lookup l = { .name = name, .skip = index };
+    MHD_get_connection_values(source, MHD_GET_ARGUMENT_KIND, look_at, &l);
+    return l.found;
 }
 
 /* ---- answers ---- */
@@ -193,7 +81,7 @@ static enum MHD_Result send_bytes(struct request *rq, unsigned status, struct bu
         MHD_add_response_header(response, "X-Stint-Size", number);
         MHD_add_response_header(response, "X-Stint-State", rq->raw_state);
     }
-    enum MHD_Result result = MHD_queue_response(rq->connection, status, response);
+    enum MHD_Result result = MHD_queue_response(rq->source, status, response);
     MHD_destroy_response(response);
     return result;
 }
@@ -220,7 +108,7 @@ static void suspend(struct request *rq)
     *w = (struct waiter){ .next = rq->pool->waiters, .rq = rq, .seen = rq->pool->last_event };
     rq->pool->waiters = w;
     rq->wait = false;
-    MHD_suspend_connection(rq->connection);
+    MHD_suspend_connection(rq->source);
     pool_wake(rq->pool, clock_boot_us()); /* a round that sets the timer for the deadline */
 }
 
@@ -229,7 +117,7 @@ static enum MHD_Result dispatch(struct request *rq, const char *method, const ch
     auto_ad struct ad *answer = ad_new();
     struct error err = { 0 };
     int result = rq->body.full ? error_set(&err, ERR_LIMIT, "the request is longer than %d bytes", BODY_MAX)
-                               : run_handler(rq, method, url, answer, &err);
+                               : request_run(rq, method, url, answer, &err);
     if (rq->wait) {
         suspend(rq);
         return MHD_YES;
@@ -264,7 +152,7 @@ static enum MHD_Result on_request(void *data, struct MHD_Connection *connection,
     (void)version;
     if (!rq) {
         rq = mem_new(struct request);
-        *rq = (struct request){ .pool = data, .connection = connection, .uid = peer_of(connection), .body.max = BODY_MAX };
+        *rq = (struct request){ .pool = data, .query = query_of, .source = connection, .uid = peer_of(connection), .body.max = BODY_MAX };
         *state = rq;
         return MHD_YES;
     }
@@ -273,8 +161,6 @@ static enum MHD_Result on_request(void *data, struct MHD_Connection *connection,
         *upload_size = 0;
         return MHD_YES;
     }
-    ad_free(rq->input);
-    rq->input = NULL;
     return dispatch(rq, method, url);
 }
 
@@ -286,9 +172,7 @@ static void on_completed(void *data, struct MHD_Connection *connection, void **s
     (void)code;
     if (!rq)
         return;
-    buf_release(&rq->body);
-    buf_release(&rq->raw);
-    ad_free(rq->input);
+    request_release(rq);
     free(rq);
     *state = NULL;
 }
@@ -331,7 +215,7 @@ static bool wake(struct pool *p)
             continue;
         }
         *at = w->next;
-        MHD_resume_connection(w->rq->connection);
+        MHD_resume_connection(w->rq->source);
         free(w);
         any = true;
     }
@@ -359,7 +243,7 @@ void api_close(struct pool *p)
     while (p->waiters) {
         struct waiter *w = p->waiters;
         p->waiters = w->next;
-        MHD_resume_connection(w->rq->connection);
+        MHD_resume_connection(w->rq->source);
         free(w);
     }
     loop_unwatch(p->http_watch);

@@ -57,43 +57,25 @@ static bool add_job(void *data, const struct queue_job *job)
     return q->limit == 0 || ++q->count < q->limit;
 }
 
-struct id_list {
-    struct job_id ids[IDS_MAX];
-    int count;
-    bool too_many;
-    const char *bad;
-};
-
-static enum MHD_Result collect_id(void *data, enum MHD_ValueKind kind, const char *key, const char *value)
-{
-    struct id_list *list = data;
-    (void)kind;
-    if (strcmp(key, "id") != 0 || !value)
-        return MHD_YES;
-    if (list->count == IDS_MAX)
-        list->too_many = true;
-    else if (!job_id_parse(value, &list->ids[list->count++]))
-        list->bad = value;
-    return MHD_YES;
-}
-
 static int query_jobs(struct job_query *q, struct error *err)
 {
     struct request *rq = q->rq;
-    struct id_list list = { 0 };
+    struct job_id ids[IDS_MAX];
+    int count = 0;
     const char *history = request_query(rq, "history");
     struct queue_filter filter = { .owner = request_query(rq, "owner"), .id.proc = JOB_ALL_PROCS };
     filter.history = history && strcmp(history, "0") != 0;
     if (!q->constraint)
         filter.limit = q->limit;
-    MHD_get_connection_values(rq->connection, MHD_GET_ARGUMENT_KIND, collect_id, &list);
-    if (list.too_many)
-        return error_set(err, ERR_LIMIT, "more than %d ids in one request; use a constraint", IDS_MAX);
-    if (list.bad)
-        return error_set(err, ERR_INVALID, "'%s' is no job; write 7.0, or 7 for a whole cluster", list.bad);
-    for (int i = 0; i < (list.count ? list.count : 1); i++) {
-        if (list.count)
-            filter.id = list.ids[i];
+    for (const char *name; (name = rq->query(rq->source, "id", count)); count++) {
+        if (count == IDS_MAX)
+            return error_set(err, ERR_LIMIT, "more than %d ids in one request; use a constraint", IDS_MAX);
+        if (!job_id_parse(name, &ids[count]))
+            return error_set(err, ERR_INVALID, "'%s' is no job; write 7.0, or 7 for a whole cluster", name);
+    }
+    for (int i = 0; i < (count ? count : 1); i++) {
+        if (count)
+            filter.id = ids[i];
         if (queue_each_job(rq->pool->queue, &filter, add_job, q, err) < 0)
             return -1;
     }

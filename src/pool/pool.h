@@ -67,7 +67,7 @@ struct pool {
     struct store *store;
     struct config config;
     char *dir_path, *jobs_path, *store_path, *runner_path;
-    int dir, jobs_dir;
+    int dir, jobs_dir, lock;
     bool machine_wide;
     struct identity owner;
     int64_t started_us;
@@ -82,6 +82,7 @@ struct pool {
     struct policy_room used;
     bool schedule; /* look for work at the end of the round */
     bool logs;     /* there may be events to write to users' logs */
+    bool logs_doubtful; /* what is not marked as written may be there all the same */
     bool stopping, vacating;
     int64_t last_event;
 
@@ -91,6 +92,18 @@ struct pool {
     struct loop_watch *http_watch;
     struct waiter *waiters;
 };
+
+/* daemon.c: the pool's life. Whatever they return, pool_close ends it. Outcomes POOL_LOCKED (a pool runs here already),
+ * POOL_CONFIG (stint.conf is wrong; err is filled): exit statuses. */
+enum { POOL_LOCKED = 3, POOL_CONFIG = 4 };
+int pool_open(struct pool *p, const char *path, struct error *err);
+/* Its first half: directory, configuration, queue and store, but no jobs are taken up and nobody is listened to. */
+int pool_open_state(struct pool *p, const char *path, struct error *err);
+void pool_close(struct pool *p);
+/* What happens after every round of the loop. */
+void pool_round(void *pool);
+/* Whether a pool answers in this directory. */
+bool pool_answers(const struct pool *p);
 
 /* config.c */
 int config_read(struct pool *p, struct error *err);

@@ -1,14 +1,14 @@
-/* One HTTP request on its way through the handlers. Private to pool/. */
+/* One request on its way through the handlers. Private to pool/. */
 #pragma once
 
 #include "base/buf.h"
 #include "pool/pool.h"
 
-#include <microhttpd.h>
-
 struct request {
     struct pool *pool;
-    struct MHD_Connection *connection;
+    /* The index-th value of a query parameter, or NULL; borrowed. */
+    const char *(*query)(void *source, const char *name, int index);
+    void *source; /* the connection, where there is one */
     uid_t uid; /* of the process at the other end, as the kernel says */
     struct buf body;
     struct ad *input;  /* the body, parsed; never NULL in a handler of POST */
@@ -23,7 +23,12 @@ struct request {
 
 enum { REQUEST_NOT_FOUND = 1 };
 
-/* A query parameter, or NULL. Borrowed. */
+/* route.c: finds and calls the handler. Outcome REQUEST_NOT_FOUND. */
+int request_run(struct request *rq, const char *method, const char *url, struct ad *answer, struct error *err);
+/* Frees what belongs to the request, which stays the caller's. */
+void request_release(struct request *rq);
+
+/* A query parameter's first value, or NULL. Borrowed. */
 const char *request_query(const struct request *rq, const char *name);
 int64_t request_number(const struct request *rq, const char *name, int64_t fallback);
 

@@ -225,7 +225,7 @@ static int start_over(struct runner *r, struct error *err)
 }
 
 static int restore_one(struct runner *r, struct store *store, int generation, const char *kind, bool *fits,
-                       struct error *err)
+                       struct worker_report *final, struct error *err)
 {
     struct manifest manifest = { 0 };
     struct engine_site site = stint_site(r);
@@ -240,6 +240,8 @@ static int restore_one(struct runner *r, struct store *store, int generation, co
         result = sandbox_wanted(r) ? 0 : store_verify(store, r->id_text, &manifest, err);
         if (result == 0)
             result = engine_restore(&site, store, r->id_text, &manifest, &r->owner, err);
+        final->values[FILL_BYTES] = manifest.bytes;
+        final->values[FILL_FILES] = (int64_t)manifest.entry_count;
     }
     manifest_release(&manifest);
     return result;

@@ -111,9 +111,10 @@ void control_close(struct runner *r);
 
 /* fill.c, in a worker: the sandbox gets its inputs, and its state when there is a checkpoint. Sends a report of kind
  * FILL_CORRUPT {generation} for every generation that can not be used; the final one has {generation restored (0 = from the
- * start), hold code (not 0: the job must be held, the error says why), hold subcode}. */
+ * start), hold code (not 0: the job must be held, the error says why), hold subcode, newest generation in the store, bytes
+ * and files of the restored one}. */
 enum { FILL_CORRUPT = 1 };
-enum { FILL_GENERATION, FILL_HOLD_CODE, FILL_HOLD_SUBCODE };
+enum { FILL_GENERATION, FILL_HOLD_CODE, FILL_HOLD_SUBCODE, FILL_NEWEST, FILL_BYTES, FILL_FILES };
 void fill_worker(void *runner, int pipe, struct worker_report *final);
 /* Makes the stint's directories (or takes over those whose results are to be delivered) and opens them. */
 int sandbox_open(struct runner *r, struct error *err);

@@ -1,8 +1,9 @@
 /*
  * Whole chunks bypass the page cache (O_DIRECT): what is stored is seldom read again soon, and a gigabyte of it would displace
  * what the jobs on this machine have there. It also costs less time than to fill the cache and then wait for its way to the
- * disk. It makes a capture as slow as the disk, though, and the job waits for the capture: on a disk that takes longer over a
- * chunk than SLOW_US, the rest goes through the page cache after all, and the disk is only asked to start (sync_file_range).
+ * disk. But the job waits for its capture, and not for the disk's sake: one thread at a time waits for a direct write, which keeps
+ * the disk busy, and what the others have ready meanwhile goes through the page cache and reaches the disk in the commit. On
+ * a disk that takes longer over a chunk than SLOW_US all the rest goes that way, and the disk is only asked to start.
  */
 #include "store/chunk.h"
 
@@ -94,18 +95,20 @@ static ssize_t write_direct(int fd, const struct chunk *chunk)
 static int write_data(struct chunk_dir *dir, int fd, const struct chunk *chunk, struct error *err)
 {
     ssize_t done = 0;
-    if (chunk->len == STORE_CHUNK_BYTES && !dir->slow) {
+    bool whole = chunk->len == STORE_CHUNK_BYTES;
+    if (whole && !dir->slow && !atomic_exchange(&dir->busy, true)) {
         int64_t start = clock_boot_us();
         done = write_direct(fd, chunk);
         if (done < 0)
-            return error_sys(err, "cannot write");
+            return error_sys(err, "cannot write"); /* which ends the capture */
         dir->slow = clock_boot_us() - start > SLOW_US;
+        dir->busy = false;
     }
     if ((size_t)done == chunk->len)
         return 0;
     if (file_write_all(fd, (const uint8_t *)chunk->data + done, chunk->len - (size_t)done, err) < 0)
         return -1;
-    if (chunk->len == STORE_CHUNK_BYTES)
+    if (whole && dir->slow)
         sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
     return 0;
 }

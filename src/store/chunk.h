@@ -22,6 +22,7 @@ struct chunk {
 /* Where chunks are written. */
 struct chunk_dir {
     int fd;
+    atomic_bool busy; /* a thread waits for the disk to take a chunk */
     atomic_bool slow; /* the disk turned out to be slower than it is worth waiting for */
 };
 

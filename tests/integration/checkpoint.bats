@@ -130,7 +130,6 @@ arguments = 60 5 85 30
 output = a.out
 stream_output = true
 checkpoint_exit_code = 85
-transfer_output_files = ""
 queue
 SUB
     id=$(submit a.sub)
@@ -408,7 +407,7 @@ checkpoint_interval = 1"
     running a <<<"$protocol"
     stint checkpoint "$id"
     stint q | grep -Eq ' 1 *\([0-9.]+m?s\)'
-    stint show "$id" | grep -q '^1 checkpoint was taken, the last one .* ago: .*pause .*from the signal to success'
+    stint show "$id" | grep -q '^1 checkpoint was taken .* ago: .*pause .*from the signal to success'
     stint show "$id" | grep -Eq '^ +1 .*checkpoint .* user$'
     for name in NumCkpts NumCkptsFailed LastCkptTime LastCkptBytes LastCkptPauseUs LastCkptCommitUs LastCkptLatencyUs; do
         [ -n "$(attr "$id" $name)" ] || { echo "no $name"; false; }

@@ -3,7 +3,7 @@
 
 tests=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 project=$(dirname "$tests")
-STINT_BUILD=$(cd "${STINT_BUILD:-$project/build/check}" && pwd)
+STINT_BUILD=$(cd "${STINT_BUILD:-$project/build/check}" && pwd) || { echo "set STINT_BUILD to a build directory" >&2; exit 1; }
 stint=$STINT_BUILD/src/cli/stint
 counter=$tests/programs/counter
 : "${DEADLINE:=30}" # seconds that a condition may take
