@@ -35,13 +35,17 @@ int node_compare_names(const char *a, const char *b)
     return (uint8_t)node_lower(*a) - (uint8_t)node_lower(*b);
 }
 
-static struct attribute *find(const struct ad *ad, const char *name)
+static struct attribute *find_hashed(const struct ad *ad, const char *name, uint32_t hash)
 {
-    uint32_t hash = hash_name(name);
     for (size_t i = 0; i < ad->count; i++)
         if (ad->attributes[i].hash == hash && node_compare_names(ad->attributes[i].name, name) == 0)
             return &ad->attributes[i];
     return NULL;
+}
+
+static struct attribute *find(const struct ad *ad, const char *name)
+{
+    return find_hashed(ad, name, hash_name(name));
 }
 
 const struct node *node_find(const struct ad *ad, const char *name)
@@ -50,18 +54,24 @@ const struct node *node_find(const struct ad *ad, const char *name)
     return attribute ? &attribute->value : NULL;
 }
 
-void node_assign(struct ad *ad, const char *name, struct node value)
+/* The name is valid, and has this hash. */
+static void assign(struct ad *ad, const char *name, uint32_t hash, struct node value)
 {
-    assert(ad_name_valid(name));
-    struct attribute *attribute = find(ad, name);
+    struct attribute *attribute = find_hashed(ad, name, hash);
     if (attribute) {
         node_release(&attribute->value);
         attribute->value = value;
         return;
     }
-    struct attribute fresh = { .name = mem_dup(name), .hash = hash_name(name), .value = value };
+    struct attribute fresh = { .name = mem_dup(name), .hash = hash, .value = value };
     ad->attributes = mem_grow(ad->attributes, &ad->capacity, ad->count + 1, sizeof *ad->attributes);
     ad->attributes[ad->count++] = fresh;
+}
+
+void node_assign(struct ad *ad, const char *name, struct node value)
+{
+    assert(ad_name_valid(name));
+    assign(ad, name, hash_name(name), value);
 }
 
 struct ad *ad_new(void)
@@ -103,7 +113,7 @@ void ad_free_pointer(struct ad **ad)
 
 static bool is_name_start(char c)
 {
-    return (node_lower(c) >= 'a' && node_lower(c) <= 'z') || c == '_';
+    return ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '_';
 }
 
 bool node_name_valid_n(const char *name, size_t len)
@@ -201,15 +211,16 @@ void ad_update(struct ad *into, const struct ad *from)
     if (into == from)
         return;
     for (size_t i = 0; i < from->count; i++)
-        node_assign(into, from->attributes[i].name, node_copy(&from->attributes[i].value));
+        assign(into, from->attributes[i].name, from->attributes[i].hash, node_copy(&from->attributes[i].value));
 }
 
 bool ad_copy_attribute(struct ad *into, const char *as, const struct ad *from, const char *name)
 {
-    const struct node *value = node_find(from, name);
-    if (!value)
+    const struct attribute *attribute = find(from, name);
+    if (!attribute)
         return false;
-    node_assign(into, as, node_copy(value));
+    assert(ad_name_valid(as));
+    assign(into, as, as == name ? attribute->hash : hash_name(as), node_copy(&attribute->value));
     return true;
 }
 

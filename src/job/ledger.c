@@ -137,7 +137,7 @@ void ledger_apply(struct ad *stint, const struct ad *record, ledger_fn *fn, void
     f.now_us = ad_int(record, "BootUs", 0);
     if (f.now_us < ad_int(stint, "LedgerSinceUs", 0))
         f.now_us = ad_int(stint, "LedgerSinceUs", 0);
-    if (strcmp(kind, RECORD_BEGIN) == 0)
+    if (strcmp(kind, RECORD_BEGIN) == 0 && !ad_has(stint, "LedgerGrantedUs")) /* a stint begins once */
         begin(&f);
     else if (!ad_has(stint, "LedgerActivity"))
         return;

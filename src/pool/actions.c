@@ -209,11 +209,11 @@ static int change_all(struct action *a, struct error *err)
             queue_job_release(&job);
         }
         if (result < 0) {
-            queue_rollback(a->pool->queue);
+            event_rollback(a->pool);
             return -1;
         }
     }
-    return queue_commit(a->pool->queue, err);
+    return event_commit(a->pool, err);
 }
 
 static const char *order_of(enum job_action action)
@@ -304,7 +304,9 @@ static int apply_edit(struct pool *p, struct queue_job *job, const struct ad *se
     ad_update(job->ad, set);
     if (queue_full_ad(p->queue, job, &full, err) < 0)
         return -1;
-    int result = schedule_requests(full, job, err);
+    int result = submit_check(full, err);
+    if (result == 0)
+        result = schedule_requests(full, job, err);
     if (result == 0)
         result = event_add(p, job, full, event_new("edited", clock_wall_us()), err);
     ad_free(full);
@@ -324,10 +326,10 @@ static int edit_job(struct pool *p, uid_t uid, struct queue_job *job, const stru
     if (queue_begin(p->queue, err) < 0)
         return -1;
     if (apply_edit(p, job, set, err) < 0) {
-        queue_rollback(p->queue);
+        event_rollback(p);
         return -1;
     }
-    return queue_commit(p->queue, err);
+    return event_commit(p, err);
 }
 
 int actions_edit(struct pool *p, uid_t uid, struct job_id id, const struct ad *request, struct error *err)

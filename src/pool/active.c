@@ -70,6 +70,14 @@ static void unlink_active(struct pool *p, struct active *a)
     p->used.disk_kb -= a->disk_kb;
 }
 
+void active_drop(struct pool *p, struct active *a)
+{
+    if (!a)
+        return;
+    unlink_active(p, a);
+    active_free(a);
+}
+
 void active_drop_all(struct pool *p)
 {
     while (p->active) {
@@ -147,7 +155,7 @@ static void tell_reconnected(struct pool *p, struct active *a)
     if (queue_full_ad(p->queue, &job, &full, &err) == 0 && queue_begin(p->queue, &err) == 0) {
         event_add(p, &job, full, event_new("disconnected", p->started_us), &err);
         event_add(p, &job, full, event_new("reconnected", clock_wall_us()), &err);
-        queue_commit(p->queue, &err);
+        event_commit(p, &err);
     }
     ad_free(full);
     queue_job_release(&job);
@@ -197,9 +205,9 @@ static bool settle_orphan(struct pool *p, struct active *a)
     if (result == 0)
         result = fold_fence(p, a, &err);
     if (result == 0)
-        result = queue_commit(p->queue, &err);
+        result = event_commit(p, &err);
     else
-        queue_rollback(p->queue);
+        event_rollback(p);
     close(lock);
     if (result == 0) {
         a->orphan = false;
@@ -215,8 +223,7 @@ static void finish(struct pool *p, struct active *a)
     struct queue_job job;
     struct error err;
     struct job_id id = a->id;
-    unlink_active(p, a);
-    active_free(a);
+    active_drop(p, a);
     int result = queue_get_job(p->queue, id, &job, &err);
     if (result == QUEUE_ABSENT) {
         fault_point("pool.clean");
@@ -246,9 +253,9 @@ static void fold_dirty(struct pool *p)
         if (a->dirty)
             result = fold_records(p, a, &err);
     if (result == 0)
-        result = queue_commit(p->queue, &err);
+        result = event_commit(p, &err);
     else
-        queue_rollback(p->queue);
+        event_rollback(p);
     for (struct active *a = p->active; a; a = a->next) {
         if (result == 0)
             a->dirty = false;

@@ -12,6 +12,7 @@
 #include "pool/request.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +21,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { BODY_MAX = 256 << 20, CONNECTIONS_MAX = 512, TIMEOUT_S = 120 };
+enum { BODY_MAX = 256 << 20, CONNECTIONS_MAX = 512, TIMEOUT_S = 120, LARGE = 128 << 10 };
 
 struct waiter {
     struct waiter *next;
@@ -81,6 +82,7 @@ static enum MHD_Result send_bytes(struct request *rq, unsigned status, struct bu
         MHD_add_response_header(response, "X-Stint-Size", number);
         MHD_add_response_header(response, "X-Stint-State", rq->raw_state);
     }
+    rq->large = len > LARGE || rq->body.len > LARGE;
     enum MHD_Result result = MHD_queue_response(rq->source, status, response);
     MHD_destroy_response(response);
     return result;
@@ -172,9 +174,12 @@ static void on_completed(void *data, struct MHD_Connection *connection, void **s
     (void)code;
     if (!rq)
         return;
+    bool large = rq->large;
     request_release(rq);
     free(rq);
     *state = NULL;
+    if (large)
+        malloc_trim(0); /* malloc would keep the room of a long list for good */
 }
 
 static void on_http(void *data, uint32_t events)

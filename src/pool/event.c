@@ -41,3 +41,18 @@ int event_add(struct pool *p, const struct queue_job *job, const struct ad *full
     }
     return queue_add_event(p->queue, job->id, owned, for_log, &p->last_event, err);
 }
+
+void event_rollback(struct pool *p)
+{
+    struct error ignored;
+    queue_rollback(p->queue);
+    queue_last_event(p->queue, &p->last_event, &ignored);
+}
+
+int event_commit(struct pool *p, struct error *err)
+{
+    if (queue_commit(p->queue, err) == 0)
+        return 0;
+    event_rollback(p);
+    return -1;
+}

@@ -66,7 +66,7 @@ static void tell_outcome(struct fold *f)
         ad_copy_attribute(event, "Reason", f->job.ad, "RemoveReason");
         fold_emit(f, event);
     } else if (f->job.state == JOB_HELD) {
-        hold(f, ad_string(f->job.ad, "LeaveReason", "held"), ad_int(f->job.ad, "LeaveCode", 1), 0);
+        hold(f, ad_string(f->job.ad, "LeaveReason", "held"), ad_int(f->job.ad, "LeaveCode", 1), ad_int(f->record, "HoldSubCode", 0));
     }
 }
 
@@ -77,6 +77,7 @@ static void leave_slot(struct fold *f, const char *event_name, enum job_event jo
     fold_copy(event, f, "Checkpointed");
     fold_copy(event, f, "Cause");
     ad_copy_attribute(event, "Generation", f->job.ad, "CheckpointGeneration");
+    ad_set_bool(event, "Ran", ad_has(f->stint, "Executions"));
     fold_add(f->job.ad, "NumVacates", 1);
     ad_set_int(f->job.ad, "LastVacateTime", f->wall_us / CLOCK_SECOND_US);
     ad_copy_attribute(f->job.ad, "VacateReason", f->record, "Reason");
@@ -123,7 +124,6 @@ static void end_held(struct fold *f)
     ad_copy_attribute(f->job.ad, "LeaveReason", f->record, "Reason");
     ad_copy_attribute(f->job.ad, "LeaveCode", f->record, "HoldCode");
     leave_slot(f, "evicted", JOB_EVENT_END_HELD);
-    ad_copy_attribute(f->job.ad, "HoldReasonSubCode", f->record, "HoldSubCode");
 }
 
 static void close_stint(struct fold *f)

@@ -15,23 +15,31 @@ struct job_query {
     struct request *rq;
     struct ad *answer;
     struct ad_expr *constraint;
-    const char *attributes;
+    struct ad *attributes; /* only those with a name in it; NULL = all */
     int64_t limit, count;
     struct error *err;
     int failed;
 };
 
-/* The attributes named in a comma-separated list. */
-static struct ad *project(const struct ad *ad, const char *attributes)
+/* A comma-separated list of names, as an ad that has them. */
+static struct ad *parse_names(const char *list)
+{
+    struct ad *names = ad_new();
+    while (*list) {
+        size_t len = strcspn(list, ", ");
+        auto_free char *name = mem_dup_n(list, len);
+        if (len > 0 && ad_name_valid(name))
+            ad_set_bool(names, name, true);
+        list += len + strspn(list + len, ", ");
+    }
+    return names;
+}
+
+static struct ad *project(const struct ad *ad, const struct ad *names)
 {
     struct ad *some = ad_new();
-    while (*attributes) {
-        size_t len = strcspn(attributes, ", ");
-        auto_free char *name = mem_dup_n(attributes, len);
-        if (len > 0 && ad_name_valid(name))
-            ad_copy_attribute(some, name, ad, name);
-        attributes += len + strspn(attributes + len, ", ");
-    }
+    for (size_t i = 0; i < ad_count(names); i++)
+        ad_copy_attribute(some, ad_name(names, i), ad, ad_name(names, i));
     return some;
 }
 
@@ -73,7 +81,7 @@ static int query_jobs(struct job_query *q, struct error *err)
         if (!job_id_parse(name, &ids[count]))
             return error_set(err, ERR_INVALID, "'%s' is no job; write 7.0, or 7 for a whole cluster", name);
     }
-    for (int i = 0; i < (count ? count : 1); i++) {
+    for (int i = 0; i < (count ? count : 1) && (q->limit == 0 || q->count < q->limit); i++) {
         if (count)
             filter.id = ids[i];
         if (queue_each_job(rq->pool->queue, &filter, add_job, q, err) < 0)
@@ -84,13 +92,16 @@ static int query_jobs(struct job_query *q, struct error *err)
 
 int list_jobs(struct request *rq, struct ad *answer, struct error *err)
 {
-    struct job_query q = { .rq = rq, .answer = answer, .err = err, .attributes = request_query(rq, "attributes") };
-    const char *constraint = request_query(rq, "constraint");
+    struct job_query q = { .rq = rq, .answer = answer, .err = err };
+    const char *constraint = request_query(rq, "constraint"), *names = request_query(rq, "attributes");
     q.limit = request_number(rq, "limit", 0);
+    q.limit = q.limit > 0 ? q.limit : 0;
     ad_make_list(answer, "Jobs");
     if (constraint && ad_expr_parse(constraint, &q.constraint, err) < 0)
         return error_wrap(err, "the constraint");
+    q.attributes = names ? parse_names(names) : NULL;
     int result = query_jobs(&q, err);
+    ad_free(q.attributes);
     ad_expr_free(q.constraint);
     return result;
 }

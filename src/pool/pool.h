@@ -111,6 +111,8 @@ int config_read(struct pool *p, struct error *err);
 /* active.c: jobs that hold slots, and their runners. */
 struct active *active_find(struct pool *p, struct job_id id);
 int active_add(struct pool *p, const struct queue_job *job, struct active **out, struct error *err);
+/* It holds no slot any more. Accepts NULL. */
+void active_drop(struct pool *p, struct active *a);
 void active_watch(struct active *a, int line);
 void active_order(struct active *a, const char *order, const struct ad *job);
 /* A name that no other stint of any pool on this machine has at the same time. */
@@ -139,11 +141,17 @@ int schedule_requests(const struct ad *job, struct queue_job *out, struct error 
 /* event.c */
 int event_add(struct pool *p, const struct queue_job *job, const struct ad *full, struct ad *event, struct error *err);
 struct ad *event_new(const char *name, int64_t wall_us);
+/* The end of a transaction that may have events. Those of one that was rolled back did not happen, and the next ones get their
+ * numbers: last_event must not stay ahead, or who asks for what comes after it would miss them. */
+int event_commit(struct pool *p, struct error *err);
+void event_rollback(struct pool *p);
 /* userlog.c: events to users' logs. */
 void userlog_round(struct pool *p);
 
 /* submit.c, actions.c: what people ask for; `uid` is who asks. Errors of kind ERR_DENIED and ERR_INVALID are theirs. */
 bool submit_is_own(const char *name); /* an attribute that only the pool sets */
+/* What every job must have. */
+int submit_check(const struct ad *full, struct error *err);
 int submit_cluster(struct pool *p, uid_t uid, const struct ad *request, struct ad *answer, struct error *err);
 int actions_run(struct pool *p, uid_t uid, const struct ad *request, struct ad *answer, struct error *err);
 int actions_edit(struct pool *p, uid_t uid, struct job_id id, const struct ad *request, struct error *err);

@@ -19,6 +19,7 @@ struct request {
     bool is_raw;
     int64_t raw_offset, raw_size;
     const char *raw_state;
+    bool large; /* it took memory that is better given back */
 };
 
 enum { REQUEST_NOT_FOUND = 1 };

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#define REQUEST_MAX (INT64_C(1) << 40)
 enum { STARTS_MAX = 64, BACKOFF_FIRST_US = 1000000, BACKOFF_DOUBLINGS = 8 };
 
 /* ---- the order ---- */
@@ -112,11 +113,11 @@ static int request(const struct ad *job, const char *name, int64_t fallback, int
     if (value.kind == VALUE_INT)
         *out = value.integer;
     else if (value.kind == VALUE_REAL)
-        *out = (int64_t)value.real;
+        *out = value.real >= 0 && value.real <= (double)REQUEST_MAX ? (int64_t)value.real : -1;
     else if (value.kind != VALUE_UNDEFINED)
         *out = -1;
     value_release(&value);
-    if (*out < 0 || *out > INT64_C(1) << 40)
+    if (*out < 0 || *out > REQUEST_MAX)
         return error_set(err, ERR_INVALID, "%s is not a number of cpus, MiB or KiB", name);
     return 0;
 }
@@ -212,15 +213,10 @@ static int grant_one(struct pool *p, struct job_id id, struct moment now, struct
     return make_grant(p, job, now, grant, err);
 }
 
-static void start(struct pool *p, const struct queue_job *job, const struct ad *grant)
+static void start(struct pool *p, struct active *a, const struct ad *grant)
 {
-    struct active *a;
     struct error err;
     int line;
-    if (active_add(p, job, &a, &err) < 0) {
-        log_error("job %d.%d: %s", job->id.cluster, job->id.proc, err.text);
-        return;
-    }
     struct backend_job view = {
         .job_dir = a->job_dir, .job_path = a->job_path, .store_path = p->store_path, .runner = p->runner_path,
         .log = STDERR_FILENO,
@@ -231,13 +227,14 @@ static void start(struct pool *p, const struct queue_job *job, const struct ad *
         active_watch(a, line);
         return;
     }
-    log_error("job %d.%d: %s", job->id.cluster, job->id.proc, err.text);
+    log_error("job %d.%d: %s", a->id.cluster, a->id.proc, err.text);
     a->orphan = true; /* there is no runner: it is fenced in the next round */
 }
 
 struct batch {
     struct queue_job jobs[STARTS_MAX];
     struct ad *grants[STARTS_MAX];
+    struct active *actives[STARTS_MAX];
     size_t count;
 };
 
@@ -250,19 +247,31 @@ static void release_batch(struct batch *b)
     free(b);
 }
 
-static int grant_batch(struct pool *p, const size_t *taken, size_t count, struct batch *b, struct error *err)
+static int grant_all(struct pool *p, const size_t *taken, size_t count, struct batch *b, struct error *err)
 {
     struct moment now = clock_now();
-    if (queue_begin(p->queue, err) < 0)
-        return -1;
     for (size_t i = 0; i < count; i++) {
         b->count = i + 1;
-        if (grant_one(p, p->idle[taken[i]].id, now, &b->jobs[i], &b->grants[i], err) < 0) {
-            queue_rollback(p->queue);
+        if (grant_one(p, p->idle[taken[i]].id, now, &b->jobs[i], &b->grants[i], err) < 0 ||
+            active_add(p, &b->jobs[i], &b->actives[i], err) < 0)
             return -1;
-        }
     }
-    return queue_commit(p->queue, err);
+    return 0;
+}
+
+/* What may fail for want of room or descriptors comes before the commit: a granted job always has somebody who watches it. */
+static int grant_batch(struct pool *p, const size_t *taken, size_t count, struct batch *b, struct error *err)
+{
+    if (queue_begin(p->queue, err) < 0)
+        return -1;
+    int result = grant_all(p, taken, count, b, err);
+    if (result == 0)
+        result = queue_commit(p->queue, err);
+    else
+        queue_rollback(p->queue);
+    for (size_t i = 0; i < b->count && result < 0; i++)
+        active_drop(p, b->actives[i]);
+    return result;
 }
 
 static void take_waiting(struct pool *p)
@@ -315,7 +324,7 @@ void schedule_round(struct pool *p)
     for (size_t i = 0; i < count; i++)
         schedule_remove(p, b->jobs[i].id);
     for (size_t i = 0; i < count; i++)
-        start(p, &b->jobs[i], b->grants[i]);
+        start(p, b->actives[i], b->grants[i]);
     p->schedule = count == STARTS_MAX;
     release_batch(b);
 }

@@ -54,16 +54,21 @@ static int check(struct submission *s, struct error *err)
         return error_set(err, ERR_LIMIT, "a submission has 1 to %d jobs", SUBMIT_JOBS_MAX);
     if (procs > 0 && (int64_t)procs != s->count)
         return error_set(err, ERR_INVALID, "%lld jobs but %zu ads", (long long)s->count, procs);
-    const char *iwd = ad_string(ad, "Iwd", "");
-    if (iwd[0] != '/' || !ad_string(ad, "Cmd", "")[0])
-        return error_set(err, ERR_INVALID, "the ad needs Cmd and an absolute Iwd");
     s->cluster = ad_copy(ad);
     drop_own(s->cluster);
     return 0;
 }
 
-/* The job's own ad, and from the whole the columns. */
-static int make_job(struct submission *s, int proc, const struct ad *difference, struct queue_job *job, struct error *err)
+int submit_check(const struct ad *full, struct error *err)
+{
+    if (ad_string(full, "Iwd", "")[0] != '/' || !ad_string(full, "Cmd", "")[0])
+        return error_set(err, ERR_INVALID, "the ad needs Cmd and an absolute Iwd");
+    return 0;
+}
+
+/* The job's own ad, and from the whole, `full`, the columns. */
+static int make_job(struct submission *s, int proc, const struct ad *difference, struct queue_job *job, struct ad *full,
+                    struct error *err)
 {
     struct ad *own_ad = difference ? ad_copy(difference) : ad_new();
     drop_own(own_ad);
@@ -71,7 +76,7 @@ static int make_job(struct submission *s, int proc, const struct ad *difference,
         .id = { .cluster = s->number, .proc = proc }, .uid = s->uid, .state = JOB_IDLE, .submitted_us = s->now_us, .ad = own_ad,
     };
     snprintf(job->owner, sizeof job->owner, "%s", s->owner.name);
-    auto_ad struct ad *full = ad_copy(s->cluster);
+    ad_update(full, s->cluster);
     ad_update(full, own_ad);
     if (ad_int(full, "JobStatus", 1) == 5) {
         job->state = JOB_HELD;
@@ -79,13 +84,13 @@ static int make_job(struct submission *s, int proc, const struct ad *difference,
         ad_set_int(job->ad, "HoldReasonCode", 15);
     }
     ad_remove(job->ad, "JobStatus");
-    return schedule_requests(full, job, err);
+    return submit_check(full, err) < 0 ? -1 : schedule_requests(full, job, err);
 }
 
-static int tell(struct submission *s, const struct queue_job *job, struct error *err)
+static int tell(struct submission *s, const struct queue_job *job, const struct ad *full, struct error *err)
 {
     struct ad *event = event_new("submitted", s->now_us);
-    if (event_add(s->pool, job, s->cluster, event, err) < 0)
+    if (event_add(s->pool, job, full, event, err) < 0)
         return -1;
     if (job->state != JOB_HELD)
         return 0;
@@ -93,7 +98,7 @@ static int tell(struct submission *s, const struct queue_job *job, struct error 
     ad_set_string(event, "Reason", ad_string(job->ad, "HoldReason", ""));
     ad_set_int(event, "Code", 15);
     ad_set_int(event, "Subcode", 0);
-    return event_add(s->pool, job, s->cluster, event, err);
+    return event_add(s->pool, job, full, event, err);
 }
 
 static int add_jobs(struct submission *s, struct error *err)
@@ -101,11 +106,12 @@ static int add_jobs(struct submission *s, struct error *err)
     struct queue *q = s->pool->queue;
     for (int64_t i = 0; i < s->count; i++) {
         struct queue_job job;
-        int result = make_job(s, (int)i, ad_list_ad(s->request, "Procs", (size_t)i), &job, err);
+        auto_ad struct ad *full = ad_new();
+        int result = make_job(s, (int)i, ad_list_ad(s->request, "Procs", (size_t)i), &job, full, err);
         if (result == 0)
             result = queue_add_job(q, &job, err);
         if (result == 0)
-            result = tell(s, &job, err);
+            result = tell(s, &job, full, err);
         queue_job_release(&job);
         if (result < 0)
             return error_wrap(err, "job %lld of the submission", (long long)i);
@@ -113,22 +119,41 @@ static int add_jobs(struct submission *s, struct error *err)
     return 0;
 }
 
+/* A number of the client's own choice could be the last one that there is. */
+static int check_number(struct submission *s, int64_t wanted, struct error *err)
+{
+    struct queue *q = s->pool->queue;
+    int next;
+    if (queue_begin(q, err) < 0)
+        return -1;
+    int result = queue_reserve_cluster(q, &next, err);
+    queue_rollback(q);
+    if (result < 0)
+        return -1;
+    if (wanted < 1 || wanted >= next)
+        return error_set(err, ERR_INVALID, "cluster %lld was not reserved", (long long)wanted);
+    s->number = (int)wanted;
+    return 0;
+}
+
 static int store_all(struct submission *s, struct error *err)
 {
     struct queue *q = s->pool->queue;
+    int64_t wanted = ad_int(s->request, "ClusterId", 0);
+    if (wanted != 0 && check_number(s, wanted, err) < 0)
+        return -1;
     if (queue_begin(q, err) < 0)
         return -1;
-    s->number = (int)ad_int(s->request, "ClusterId", 0);
     int result = s->number > 0 ? 0 : queue_reserve_cluster(q, &s->number, err);
     if (result == 0)
         result = queue_add_cluster(q, s->number, s->cluster, err);
     if (result == 0)
         result = add_jobs(s, err);
     if (result < 0) {
-        queue_rollback(q);
+        event_rollback(s->pool);
         return -1;
     }
-    return queue_commit(q, err);
+    return event_commit(s->pool, err);
 }
 
 static bool take_up(void *data, const struct queue_job *job)

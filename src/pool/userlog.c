@@ -20,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BATCH = 512, TAIL_BYTES = 65536, GIVE_UP_S = 3600 };
+enum { BATCH = 512, TAIL_BYTES = 1 << 20 /* more than a batch */, GIVE_UP_S = 3600 };
 
 /* ---- text ---- */
 
@@ -168,6 +168,8 @@ static void print_event(const struct ad *event, struct buf *out)
         { "released", 13 },
     };
     const char *name = ad_string(event, "Event", "");
+    if (!ad_bool(event, "Ran", true))
+        return; /* the end of a stint whose beginning (001) readers never saw */
     for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++)
         if (strcmp(name, plain[i].name) == 0)
             print_plain(event, plain[i].type, out);
@@ -201,8 +203,8 @@ struct round {
     bool recheck; /* look for the text before writing it: it may be there */
     int64_t done[BATCH];
     size_t done_count;
-    size_t seen;
     bool again;
+    struct buf blocked; /* logs that cannot be written now, each closed by a NUL: what comes later must not overtake */
 };
 
 static void close_log(struct round *r)
@@ -212,12 +214,24 @@ static void close_log(struct round *r)
     r->path = NULL;
 }
 
-static int open_log(struct round *r, const struct ad *event, struct error *err)
+static char *path_of(const struct ad *event)
 {
     const char *log = ad_string(event, "Log", "");
+    return log[0] == '/' ? mem_dup(log) : mem_printf("%s/%s", ad_string(event, "Iwd", "/"), log);
+}
+
+static bool is_blocked(const struct round *r, const char *path)
+{
+    for (size_t at = 0; at < r->blocked.len; at += strlen(r->blocked.data + at) + 1)
+        if (strcmp(r->blocked.data + at, path) == 0)
+            return true;
+    return false;
+}
+
+static int open_log(struct round *r, const struct ad *event, const char *path, struct error *err)
+{
     uid_t uid = (uid_t)ad_int(event, "Uid", 0);
     struct identity owner;
-    auto_free char *path = log[0] == '/' ? mem_dup(log) : mem_printf("%s/%s", ad_string(event, "Iwd", "/"), log);
     if (r->path && r->uid == uid && strcmp(r->path, path) == 0)
         return 0;
     close_log(r);
@@ -229,17 +243,50 @@ static int open_log(struct round *r, const struct ad *event, struct error *err)
     identity_leave();
     if (r->fd < 0)
         return -1;
-    r->path = steal(path);
+    r->path = mem_dup(path);
     r->uid = uid;
     return 0;
 }
 
-static bool has_text(int fd, off_t size, const char *text, size_t len)
+/* How often the end of the log has this text. */
+static int count_text(int fd, off_t size, const struct buf *text)
 {
     off_t from = size > TAIL_BYTES ? size - TAIL_BYTES : 0;
     auto_free char *tail = mem_zero(1, TAIL_BYTES + 1);
     ssize_t n = pread(fd, tail, TAIL_BYTES, from);
-    return n > 0 && memmem(tail, (size_t)n, text, len) != NULL;
+    int count = 0;
+    for (const char *at = tail; n > 0 && (at = memmem(at, (size_t)(tail + n - at), text->data, text->len)); at += text->len)
+        count++;
+    return count;
+}
+
+struct twins {
+    int64_t seq;
+    const struct buf *text;
+    int count;
+};
+
+static bool compare_event(void *data, const struct queue_event *event)
+{
+    struct twins *twins = data;
+    auto_buf struct buf text = { 0 };
+    if (event->seq >= twins->seq)
+        return false;
+    if (ad_has(event->ad, "Log"))
+        print_event(event->ad, &text);
+    twins->count += text.len == twins->text->len && memcmp(buf_cstr(&text), twins->text->data, text.len) == 0;
+    return true;
+}
+
+/* Two events of a job within a second may have the same text: this one is there if there is one more than came before it. */
+static bool is_written(struct round *r, const struct queue_event *event, const struct buf *text, off_t size)
+{
+    struct twins twins = { .seq = event->seq, .text = text };
+    struct error ignored;
+    int there = count_text(r->fd, size, text);
+    if (there == 0 || queue_each_event(r->pool->queue, 0, event->id, 0, compare_event, &twins, &ignored) < 0)
+        return there > 0;
+    return there > twins.count;
 }
 
 /* A writer that died in the middle of an event leaves no newline; the next event must start on a line of its own. */
@@ -251,13 +298,13 @@ static void mend_end(int fd, off_t size)
         file_write_all(fd, "\n...\n", 5, &ignored);
 }
 
-static int append_locked(struct round *r, const struct buf *text, struct error *err)
+static int append_locked(struct round *r, const struct queue_event *event, const struct buf *text, struct error *err)
 {
     struct stat st;
     if (fstat(r->fd, &st) < 0)
         return error_sys(err, "cannot look at the log '%s'", r->path);
     if (S_ISREG(st.st_mode)) {
-        if (r->recheck && has_text(r->fd, st.st_size, text->data, text->len))
+        if (r->recheck && is_written(r, event, text, st.st_size))
             return 0;
         mend_end(r->fd, st.st_size);
     }
@@ -267,12 +314,12 @@ static int append_locked(struct round *r, const struct buf *text, struct error *
     return result;
 }
 
-static int append(struct round *r, const struct buf *text, struct error *err)
+static int append(struct round *r, const struct queue_event *event, const struct buf *text, struct error *err)
 {
     struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
     if (fcntl(r->fd, F_OFD_SETLK, &lock) < 0 && (errno == EAGAIN || errno == EACCES))
         return error_sys(err, "the log '%s' is locked by somebody else", r->path);
-    int result = append_locked(r, text, err);
+    int result = append_locked(r, event, text, err);
     lock.l_type = F_UNLCK;
     fcntl(r->fd, F_OFD_SETLK, &lock);
     return result;
@@ -283,19 +330,23 @@ static bool write_event(void *data, const struct queue_event *event)
     struct round *r = data;
     auto_buf struct buf text = { 0 };
     struct error err;
+    auto_free char *path = path_of(event->ad);
+    bool is_old = clock_wall_us() - ad_int(event->ad, "Time", 0) >= GIVE_UP_S * CLOCK_SECOND_US;
+    if (!is_old && is_blocked(r, path))
+        return true;
     print_event(event->ad, &text);
-    r->seen++;
-    int result = text.len == 0 ? 0 : open_log(r, event->ad, &err);
+    int result = text.len == 0 ? 0 : open_log(r, event->ad, path, &err);
     if (result == 0 && text.len > 0)
-        result = append(r, &text, &err);
-    if (result < 0 && clock_wall_us() - ad_int(event->ad, "Time", 0) < GIVE_UP_S * CLOCK_SECOND_US) {
+        result = append(r, event, &text, &err);
+    if (result < 0 && !is_old) {
+        buf_add(&r->blocked, path, strlen(path) + 1);
         r->again = true; /* later; events of other logs must not wait for this one */
         return true;
     }
     if (result < 0)
         log_error("job %d.%d: an event is not in its log: %s", event->id.cluster, event->id.proc, err.text);
     r->done[r->done_count++] = event->seq;
-    return true;
+    return r->done_count < BATCH;
 }
 
 static int mark_done(struct round *r, struct error *err)
@@ -315,25 +366,23 @@ static int mark_done(struct round *r, struct error *err)
 
 void userlog_round(struct pool *p)
 {
-    static bool first = true;
-    static bool failed_mark;
     struct error err;
     while (p->logs) {
-        struct round r = { .pool = p, .fd = -1, .recheck = first || failed_mark };
+        struct round r = { .pool = p, .fd = -1, .recheck = p->logs_doubtful };
         p->logs = false;
-        int result = queue_each_unlogged(p->queue, BATCH, write_event, &r, &err);
+        int result = queue_each_unlogged(p->queue, 0, write_event, &r, &err);
         close_log(&r);
         if (result == 0)
             result = mark_done(&r, &err);
-        failed_mark = result < 0;
-        first = first && result < 0;
+        buf_release(&r.blocked);
+        p->logs_doubtful = result < 0 || (p->logs_doubtful && r.again); /* what was not reached now may be there all the same */
         if (result < 0)
             log_error("users' logs, trying again: %s", err.text);
-        if (result < 0 || r.again) {
+        p->logs = r.done_count == BATCH;
+        if (result < 0 || (r.again && !p->logs)) {
             p->logs = true;
             pool_retry(p);
             return;
         }
-        p->logs = r.seen == BATCH;
     }
 }

@@ -105,6 +105,22 @@ static void committed(struct runner *r, const struct worker_report *report)
     record_write(r, record);
 }
 
+/* A worker that died may have committed before: then there is a checkpoint, whatever it could not say any more. */
+static bool has_committed(struct runner *r, struct worker_report *report)
+{
+    struct store *store = NULL;
+    struct manifest manifest = { 0 };
+    struct error ignored;
+    if (store_open(r->store_path, &store, &ignored) < 0)
+        return false;
+    bool there = store_manifest(store, r->id_text, r->next_generation, &manifest, &ignored) == 0 && manifest.stint == r->stint;
+    if (there)
+        count(&manifest, report);
+    manifest_release(&manifest);
+    store_close(store);
+    return there;
+}
+
 static void on_capture(void *data, const struct worker_report *report)
 {
     struct runner *r = data;
@@ -112,12 +128,14 @@ static void on_capture(void *data, const struct worker_report *report)
         stint_captured(r);
         return;
     }
+    struct worker_report known = *report;
     r->worker = NULL;
-    if (report->result == 0)
-        committed(r, report);
+    bool there = report->result == 0 || (report->error.kind == ERR_CHILD && has_committed(r, &known));
+    if (there)
+        committed(r, &known);
     else
         fail(r, r->capture_why, report->error.text);
-    stint_settled(r, report->result == 0);
+    stint_settled(r, there);
 }
 
 static void on_save(void *data, const struct worker_report *report)

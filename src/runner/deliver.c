@@ -145,17 +145,33 @@ static int deliver_std(struct delivery *d, int which)
     return 0;
 }
 
+/* Of what nobody named: a link that leads nowhere or out of the sandbox, a FIFO or a socket is no result. */
+static bool is_result(const struct delivery *d, const char *name)
+{
+    struct error why;
+    struct stat st;
+    auto_close int fd = file_open_beneath(d->runner->work, name, O_RDONLY | O_NONBLOCK, 0, &why);
+    if (fd < 0)
+        return why.kind != ERR_INVALID && why.sys != ENOENT && why.sys != ELOOP && why.sys != ENXIO;
+    return fstat(fd, &st) == 0 && (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode));
+}
+
 /* A missing file is an error, unless the list serves as the checkpoint list too: then the job may have finished before its
  * first checkpoint, and there is nothing to miss. */
 static int deliver_listed(struct delivery *d, int iwd, const struct command_list *names)
 {
     bool may_miss = d->runner->protocol.self && !ad_has(d->runner->job, "TransferCheckpoint");
+    bool unnamed = !ad_has(d->runner->job, "TransferOutput");
     for (size_t i = 0; i < names->count; i++) {
         const char *name = names->items[i];
         const char *slash = strrchr(name, '/');
         struct stat st;
         if (may_miss && fstatat(d->runner->work, name, &st, 0) < 0 && errno == ENOENT) {
             error_set(d->err, ERR_INVALID, "'%s' is not there; it was not delivered", name);
+            continue;
+        }
+        if (unnamed && !is_result(d, name)) {
+            error_set(d->err, ERR_INVALID, "'%s' is no file of the sandbox; it was not delivered", name);
             continue;
         }
         if (put_entry(d, d->runner->work, name, iwd, slash ? slash + 1 : name, 0) < 0)

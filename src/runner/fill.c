@@ -224,41 +224,51 @@ static int start_over(struct runner *r, struct error *err)
     return take_inputs(r, err);
 }
 
-static int restore_one(struct runner *r, struct store *store, int generation, const char *kind, bool *fits,
-                       struct worker_report *final, struct error *err)
+struct restore {
+    struct runner *runner;
+    struct store *store;
+    const char *kind;
+    int pipe;
+    struct worker_report *final;
+};
+
+static int restore_one(const struct restore *a, int generation, bool *fits, struct error *err)
 {
+    struct runner *r = a->runner;
     struct manifest manifest = { 0 };
     struct engine_site site = stint_site(r);
     *fits = false;
-    int result = store_manifest(store, r->id_text, generation, &manifest, err);
+    int result = store_manifest(a->store, r->id_text, generation, &manifest, err);
     if (result == STORE_ABSENT)
         return 0;
-    if (result == 0 && strcmp(manifest.kind, kind) == 0) {
+    if (result == 0 && strcmp(manifest.kind, a->kind) == 0) {
         *fits = true;
         /* Into a sandbox each chunk is verified on its way, and a bad one makes us start over; the submitter's own directory
          * can not be emptied, so nothing may be put there that has not been seen to be good. */
-        result = sandbox_wanted(r) ? 0 : store_verify(store, r->id_text, &manifest, err);
+        result = sandbox_wanted(r) ? 0 : store_verify(a->store, r->id_text, &manifest, err);
         if (result == 0)
-            result = engine_restore(&site, store, r->id_text, &manifest, &r->owner, err);
-        final->values[FILL_BYTES] = manifest.bytes;
-        final->values[FILL_FILES] = (int64_t)manifest.entry_count;
+            result = engine_restore(&site, a->store, r->id_text, &manifest, &r->owner, err);
+        a->final->values[FILL_BYTES] = manifest.bytes;
+        a->final->values[FILL_FILES] = (int64_t)manifest.entry_count;
     }
     manifest_release(&manifest);
     return result;
 }
 
 /* Newest generation of the kind first. Positive: the generation that was restored; 0: none; negative: cannot go on. */
-static int restore_newest(struct runner *r, struct store *store, const char *kind, int pipe, struct error *err)
+static int restore_newest(const struct restore *a)
 {
     auto_free int *generations = NULL;
     size_t count = 0;
-    if (store_list(store, r->id_text, &generations, &count, err) < 0)
+    struct error *err = &a->final->error;
+    if (store_list(a->store, a->runner->id_text, &generations, &count, err) < 0)
         return -1;
+    a->final->values[FILL_NEWEST] = count > 0 ? generations[count - 1] : 0;
     while (count > 0) {
         int generation = generations[--count];
         struct worker_report bad = { .kind = FILL_CORRUPT, .values = { generation } };
         bool fits;
-        int result = restore_one(r, store, generation, kind, &fits, &bad.error);
+        int result = restore_one(a, generation, &fits, &bad.error);
         if (result == 0 && fits)
             return generation;
         if (result == 0)
@@ -267,22 +277,25 @@ static int restore_newest(struct runner *r, struct store *store, const char *kin
             *err = bad.error;
             return -1;
         }
-        worker_send(pipe, &bad);
-        if (start_over(r, err) < 0)
+        worker_send(a->pipe, &bad);
+        if (start_over(a->runner, err) < 0)
             return -1;
     }
     return 0;
 }
 
-static int restore_state(struct runner *r, int pipe, struct error *err)
+/* The store is asked whether there is a checkpoint, not the grant: a runner that died between a commit and its record has left
+ * one that the pool has not heard of. */
+static int restore_state(struct runner *r, int pipe, struct worker_report *final)
 {
-    struct store *store = NULL;
-    if (store_open(r->store_path, &store, err) < 0)
+    struct restore a = { .runner = r, .kind = "checkpoint", .pipe = pipe, .final = final };
+    if (store_open(r->store_path, &a.store, &final->error) < 0)
         return -1;
-    int result = restore_newest(r, store, "checkpoint", pipe, err);
+    int result = restore_newest(&a);
+    a.kind = "evicted";
     if (result == 0 && !r->protocol.self)
-        result = restore_newest(r, store, "evicted", pipe, err);
-    store_close(store);
+        result = restore_newest(&a);
+    store_close(a.store);
     return result;
 }
 
@@ -307,7 +320,7 @@ void fill_worker(void *data, int pipe, struct worker_report *final)
         final->values[FILL_HOLD_SUBCODE] = final->error.sys;
         return;
     }
-    int generation = ad_bool(r->grant, "Stored", false) ? restore_state(r, pipe, &final->error) : 0;
+    int generation = restore_state(r, pipe, final);
     final->values[FILL_GENERATION] = generation;
     final->result = generation < 0 ? -1 : make_std(r, &final->error);
 }

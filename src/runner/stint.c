@@ -121,6 +121,21 @@ static void note_corrupt(struct runner *r, const struct worker_report *report)
     record_write(r, record);
 }
 
+/* A checkpoint whose runner died before it could record it counts from now on; its number is never used again. */
+static void note_found(struct runner *r, const struct worker_report *report)
+{
+    if (r->generation >= r->next_generation) {
+        struct ad *record = record_new(RECORD_COMMIT);
+        ad_set_int(record, "Generation", r->generation);
+        ad_set_int(record, "Bytes", report->values[FILL_BYTES]);
+        ad_set_int(record, "Files", report->values[FILL_FILES]);
+        ad_set_string(record, "Why", "found");
+        record_write(r, record);
+    }
+    if (report->values[FILL_NEWEST] >= r->next_generation)
+        r->next_generation = (int)report->values[FILL_NEWEST] + 1;
+}
+
 static void on_filled(void *data, const struct worker_report *report)
 {
     struct runner *r = data;
@@ -143,6 +158,7 @@ static void on_filled(void *data, const struct worker_report *report)
         return;
     }
     r->generation = (int)report->values[FILL_GENERATION];
+    note_found(r, report);
     if (stream_start(r, &err) < 0) {
         end_held(r, 14, err.sys, err.text, false);
         return;

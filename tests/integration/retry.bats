@@ -151,7 +151,7 @@ max_retries = 1"
     wait_state "$id" held
     is "$id" HoldReasonCode 6
     [[ "$(attr "$id" HoldReason)" == *"cannot execute"*prog* ]]
-    events a.log
+    [ "$(events a.log)" = "000 012" ]
     printf '#!/bin/sh\nexit 0\n' >prog
     stint release "$id"
     completed "$id"
@@ -187,6 +187,7 @@ hold = true"
     completed "$id"
     counts_up a.out 2
     [ "$(wc -l <trace)" = 1 ]
+    [ "$(events a.log)" = "000 001 004 012 013 005" ]
     check_ledger
 }
 

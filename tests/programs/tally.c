@@ -1,9 +1,9 @@
 /*
  * A self-judging job: counts, and tells a trace outside its sandbox what it does, so that what happened can be judged
- * afterwards. Usage: tally COUNT STEP_MS TRACE-DIR
+ * afterwards. Usage: tally COUNT STEP_MS TRACE-DIR [GATE]
  *
  * It prints 0 … COUNT-1 to standard output, one number each STEP_MS. At SIGUSR2 it writes the next number to `state`
- * and ends with exit code 17: a checkpoint. TRACE-DIR gets, for each job (STINT_JOB), a trace of whole lines
+ * and ends with exit code 17: a checkpoint. It does not print the last number before the file GATE is there. TRACE-DIR gets, for each job (STINT_JOB), a trace of whole lines
  *
  *   start I PID STINT    it begins at I     tick I    it printed I
  *   saved I              it leaves a state  done      it ends      double    another copy is alive
@@ -91,7 +91,7 @@ static void block(bool all, sigset_t *wanted)
 int main(int argc, char **argv)
 {
     sigset_t wanted;
-    if (argc != 4)
+    if (argc < 4 || argc > 5)
         return BROKEN;
     long count = strtol(argv[1], NULL, 10), step_ms = strtol(argv[2], NULL, 10);
     struct timespec step = { step_ms / 1000, step_ms % 1000 * 1000000 };
@@ -102,6 +102,9 @@ int main(int argc, char **argv)
     long i = read_state();
     tell("start", i);
     for (; i < count; i++) {
+        while (i == count - 1 && argc == 5 && access(argv[4], F_OK) < 0)
+            if (sigtimedwait(&wanted, NULL, &step) == SIGUSR2)
+                save(i);
         print_number(i);
         if (sigtimedwait(&wanted, NULL, &step) == SIGUSR2)
             save(i + 1);
