@@ -232,6 +232,7 @@ void pool_close(struct pool *p)
     file_close(&p->jobs_dir);
     file_close(&p->dir);
     file_close(&p->lock);
+    *p = (struct pool){ .dir = -1, .jobs_dir = -1, .lock = -1 };
 }
 
 void pool_want(struct pool *p, bool wanted)

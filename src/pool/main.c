@@ -62,8 +62,10 @@ static int keep(const char *path, int ready)
         int64_t begun = clock_boot_us();
         int status;
         pid_t pid = fork();
-        if (pid == 0)
+        if (pid == 0) {
+            prctl(PR_SET_NAME, "stint-pool");
             _exit(run_pool(path, ready));
+        }
         file_close(&ready);
         if (pid < 0 || waitpid(pid, &status, 0) < 0)
             return EXIT_FAILURE;

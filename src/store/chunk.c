@@ -161,6 +161,14 @@ int chunk_read(int dir, const struct digest *digest, void *data, size_t len, str
     return 0;
 }
 
+void chunk_start(int dir, const struct digest *digest)
+{
+    struct stat st;
+    auto_close int fd = open_chunk(dir, digest, &st);
+    if (fd >= 0 && S_ISREG(st.st_mode))
+        sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+}
+
 int chunk_sync(int dir, const struct digest *digest, size_t len, struct error *err)
 {
     char name[65];

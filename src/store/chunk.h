@@ -36,5 +36,7 @@ bool chunk_same(int dir, const struct chunk *chunk, void *piece);
 int chunk_write(struct chunk_dir *dir, int writer, const struct chunk *chunk, bool durable, struct error *err);
 /* Reads a chunk of exactly `len` bytes and checks its digest: ERR_CORRUPT says what is wrong. */
 int chunk_read(int dir, const struct digest *digest, void *data, size_t len, struct error *err);
+/* Asks the disk to start on a chunk, without waiting and without any promise: see chunk_sync. */
+void chunk_start(int dir, const struct digest *digest);
 /* Makes a chunk durable, its name excepted. One whose data did not reach the disk is removed, for it cannot be trusted. */
 int chunk_sync(int dir, const struct digest *digest, size_t len, struct error *err);

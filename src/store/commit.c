@@ -27,6 +27,15 @@
 
 static const char temp_name[] = ".manifest.tmp";
 
+/* All are on their way before the first is waited for: then the file system places them in one transaction, not one each. */
+static void start_chunks(int dir, const struct manifest *m, const struct layout_named *named)
+{
+    for (size_t i = 0; i < m->entry_count; i++)
+        for (size_t c = 0; c < m->entries[i].chunk_count; c++)
+            if (!digest_set_has(&named->chunks, &m->entries[i].chunks[c]))
+                chunk_start(dir, &m->entries[i].chunks[c]);
+}
+
 static int sync_chunks(int dir, const struct manifest *m, struct layout_named *named, struct error *err)
 {
     for (size_t i = 0; i < m->entry_count; i++) {
@@ -53,6 +62,7 @@ static int sync_data(struct store *store, int job_dir, const struct manifest *m,
     if (layout_open_chunks(job_dir, true, &chunks, err) < 0 || layout_named(job_dir, &named, err) < 0)
         return -1;
     bool first = named.manifests == 0;
+    start_chunks(chunks, m, &named);
     if (sync_chunks(chunks, m, &named, err) < 0 || sync_dir(chunks, "chunks", "store.commit.sync_chunks", err) < 0)
         return -1;
     if (!first)

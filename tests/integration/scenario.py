@@ -1,4 +1,5 @@
 """A pool of its own in a directory of its own, and what a test does to it. The tests of faults share it."""
+import glob
 import os
 import shutil
 import signal
@@ -35,18 +36,22 @@ class Scenario:
         self.pool, self.work, self.trace = (os.path.join(self.dir, d) for d in ("pool", "work", "work/trace"))
         for path in (self.pool, self.work, self.trace):
             os.makedirs(path)
-        with open(os.path.join(self.pool, "stint.conf"), "w") as file:
-            file.write("\n".join(conf) + "\n")
+        self.prefix, self.mounts, self.jumps = [], [], False
+        self.conf(*conf)
         self.count, self.submitted, self.released = count, 0, 0
         self.env = dict(os.environ, STINT_DIR=self.pool, STINT_PRIVATE="1", TZ="UTC", LC_ALL="C.UTF-8")
         self.env.setdefault("ASAN_OPTIONS", "detect_leaks=0")
         self.env.update(env or {})
 
+    def conf(self, *lines):
+        with open(os.path.join(self.pool, "stint.conf"), "w") as file:
+            file.write("\n".join(lines) + "\n")
+
     # ---- asking the pool ----
 
     def stint(self, *args, timeout=30):
         try:
-            return subprocess.run([f"{BUILD}/src/cli/stint", *args], env=self.env, cwd=self.work, text=True, timeout=timeout,
+            return subprocess.run([*self.prefix, f"{BUILD}/src/cli/stint", *args], env=self.env, cwd=self.work, text=True, timeout=timeout,
                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         except subprocess.TimeoutExpired as e:
             return subprocess.CompletedProcess(e.cmd, 124, str(e.stdout))
@@ -161,6 +166,10 @@ class Scenario:
             time.sleep(1.1)
         return text + self.left_over()
 
+    def left_over_after_stop(self):
+        self.wait(self.stopped, "the pool stops", drive=False)
+        return self.left_over()
+
     def stopped(self):
         self.stint("pool", "stop")
         return not any(words.startswith(("stint-keeper", "stint-pool")) for words in self.processes().values())
@@ -179,7 +188,8 @@ class Scenario:
 
     def judge(self, done, jumps):
         args = [f"{HERE}/invariants", "--pool", self.pool, "--work", self.work, "--submitted", str(self.submitted),
-                "--count", str(self.count), "--newest", f"{BUILD}/tests/programs/newest"]
+                "--newest", f"{BUILD}/tests/programs/newest"]
+        args += [] if self.count is None else ["--count", str(self.count)]
         args += ["--done"] * done + ["--jumps"] * jumps
         return subprocess.run(args, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True).stdout
 
@@ -219,14 +229,16 @@ class Scenario:
     def story(self):
         """What there is to see after a failure."""
         parts = [f"---- {self.dir}"]
-        for path in ("pool/pool.log", "work/job.log", "work/trace/1.0.trace"):
-            try:
-                with open(os.path.join(self.dir, path), errors="replace") as file:
-                    parts.append(f"---- {path}\n{file.read()[-6000:]}")
-            except FileNotFoundError:
-                pass
+        for path in ("pool/pool.log", "work/job.log", "work/trace/*.trace", "pool/jobs/*/journal"):
+            for found in sorted(glob.glob(os.path.join(self.dir, path))):
+                with open(found, errors="replace") as file:
+                    text = file.read()
+                if "double" in text or not found.endswith(".trace") or found.endswith("/1.0.trace"):
+                    parts.append(f"---- {found}\n{text[-8000:]}")
         return "\n".join(parts)
 
     def remove(self):
         self.kill_all()
+        for place in self.mounts:
+            subprocess.run(["umount", place])
         shutil.rmtree(self.dir, ignore_errors=True)

@@ -171,7 +171,9 @@ sub() { printf '%s\n' "$@" >a.sub; }
 }
 
 @test "attributes of the pool's own can not be submitted" {
-    sub 'executable = /bin/true' 'hold = true' '+GoodputUs = 1000000' '+Owner = "someone"' '+LastGeneration = 5' queue
+    sub 'executable = /bin/true' '+Owner = "someone"' queue
+    fails 1 "a.sub:2: Owner is the pool's to set" a.sub
+    sub 'executable = /bin/true' 'hold = true' '+GoodputUs = 1000000' '+LastGeneration = 5' queue
     stint submit -q a.sub
     is 1.0 GoodputUs 0
     is 1.0 Owner "$(id -un)"
