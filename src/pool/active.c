@@ -165,7 +165,8 @@ const char *active_mark(const struct pool *p, struct job_id id, int stint, char 
 {
     struct stat st = { 0 };
     fstat(p->jobs_dir, &st);
-    snprintf(out, ACTIVE_MARK_MAX, "stint-%llx-%d.%d-%d", (unsigned long long)st.st_ino, id.cluster, id.proc, stint);
+    unsigned long long pool = (unsigned long long)st.st_ino ^ (unsigned long long)st.st_dev << 40;
+    snprintf(out, ACTIVE_MARK_MAX, "stint-%llx-%d.%d-%d", pool, id.cluster, id.proc, stint);
     return out;
 }
 
