@@ -55,7 +55,11 @@ int context_start(const struct context_spec *spec, struct context **out, struct 
         if (n == (ssize_t)sizeof message)
             *err = message.error;
         else
-            error_set(err, ERR_CHILD, "the job root died while it started the program");
+            error_set(err, ERR_SYSTEM, "the job root died while it started the program");
+        if (n != (ssize_t)sizeof message) { /* it may have started it: whatever there is is ours now */
+            tree_kill_own();
+            c->root = 0;
+        }
         context_free(c);
         return -1;
     }

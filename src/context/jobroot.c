@@ -6,6 +6,7 @@
 #include "context/jobroot.h"
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/file.h"
 #include "context/tree.h"
 
@@ -75,18 +76,23 @@ static int enter_world(const struct context_spec *spec, struct error *err)
     return 0;
 }
 
-/* In the job's process. Returns only when it can not become the program. */
-static void become_program(const struct context_spec *spec, struct error *err)
+/* In the job's process. Returns only when it can not become the program. It dies with its job root: should the runner be killed
+ * at the same moment, nobody else could know it yet. */
+static void become_program(const struct context_spec *spec, pid_t root, struct error *err)
 {
     sigset_t none;
     if (enter_world(spec, err) < 0)
         return;
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* after the change of user, which would undo it */
+    if (getppid() != root)
+        _exit(125);
     for (int s = 1; s < NSIG; s++)
         signal(s, SIG_DFL);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     umask(022);
     close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
+    (void)fault_point("context.exec");
     execve(spec->program, spec->argv, spec->envp);
     error_sys(err, "cannot execute '%s'", spec->program);
     err->kind = ERR_CHILD;
@@ -98,9 +104,10 @@ static pid_t start_program(const struct context_spec *spec, struct error *err)
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) < 0)
         return error_sys(err, "cannot make a pipe");
+    pid_t root = getpid();
     pid_t pid = fork();
     if (pid == 0) {
-        become_program(spec, err);
+        become_program(spec, root, err);
         if (write(ends[1], err, sizeof *err) < 0)
             _exit(126);
         _exit(127);
@@ -108,6 +115,7 @@ static pid_t start_program(const struct context_spec *spec, struct error *err)
     close(ends[1]);
     ssize_t n = pid < 0 ? error_sys(err, "cannot fork") : read(ends[0], err, sizeof *err);
     close(ends[0]);
+    (void)fault_point("context.forked");
     return n == 0 ? pid : -1;
 }
 

@@ -109,20 +109,27 @@ static void set_defaults(struct pool *p)
         c->disk_kb = (int64_t)fs.f_bavail * (int64_t)fs.f_frsize / 1024;
 }
 
+int config_parse(struct config *c, char *text, struct error *err)
+{
+    int number = 1;
+    for (char *line = text, *next; line; line = next, number++) {
+        next = strchr(line, '\n');
+        if (next)
+            *next++ = '\0';
+        if (parse_line(c, line, number, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 int config_read(struct pool *p, struct error *err)
 {
     auto_buf struct buf text = { .max = 1 << 20 };
     set_defaults(p);
     if (file_read(p->dir, "stint.conf", &text, err) < 0)
         return -1;
-    int number = 1;
-    for (char *line = text.data, *next; line; line = next, number++) {
-        next = strchr(line, '\n');
-        if (next)
-            *next++ = '\0';
-        if (parse_line(&p->config, line, number, err) < 0)
-            return -1;
-    }
+    if (text.data && config_parse(&p->config, text.data, err) < 0)
+        return -1;
     p->limits = NULL;
     if (p->config.limits)
         p->limits = cgroup_support(&p->limits_reason);

@@ -105,8 +105,10 @@ void pool_round(void *pool);
 /* Whether a pool answers in this directory. */
 bool pool_answers(const struct pool *p);
 
-/* config.c */
+/* config.c: the settings of stint.conf (man/stint.conf.5.scd) over the defaults of this machine. An error names the line. */
 int config_read(struct pool *p, struct error *err);
+/* What the text sets; the text is cut into lines on the way. */
+int config_parse(struct config *config, char *text, struct error *err);
 
 /* active.c: jobs that hold slots, and their runners. */
 struct active *active_find(struct pool *p, struct job_id id);

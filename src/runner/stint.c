@@ -107,10 +107,12 @@ static void start_program(struct runner *r)
             stint_leave(r);
         return;
     }
-    if (err.kind == ERR_CHILD || err.kind == ERR_INVALID)
+    if (err.kind == ERR_CHILD || err.kind == ERR_INVALID) {
         end_held(r, 6, err.sys, err.text, false);
-    else
+    } else {
+        r->exit = (struct context_exit){ .code = -1 }; /* nothing of this execution; not the end of the one before */
         stint_end(r, "failed", "failed", err.text);
+    }
 }
 
 static void note_corrupt(struct runner *r, const struct worker_report *report)

@@ -101,3 +101,39 @@ falls_back() {
     completed "$id"
     counts_up a.out
 }
+
+@test "a damaged generation does not take the place of a good one among those that are kept" {
+    two_generations
+    printf 'X' | dd of="$(chunk_of_state "$newest" "$id")" conv=notrunc status=none
+    stint release "$id"
+    wait_for "its third start" lines_in trace 3
+    stint checkpoint "$id"
+    stint hold "$id"
+    wait_state "$id" held
+    for manifest in $(find "$STINT_DIR/store/$id" -name '*.manifest' | sort | tail -n 2); do
+        [ "$(basename "$manifest")" != 000002.manifest ] || { ls "$STINT_DIR/store/$id"; false; }
+    done
+    open_gate
+    stint release "$id"
+    completed "$id"
+    counts_up a.out
+}
+
+@test "after a fallback the next checkpoint's damage falls back to the good one again" {
+    two_generations
+    printf 'X' | dd of="$(chunk_of_state "$newest" "$id")" conv=notrunc status=none
+    stint release "$id"
+    wait_for "its third start" lines_in trace 3
+    wait_state "$id" running
+    stint hold "$id"
+    wait_state "$id" held
+    newest=$(last_manifest "$id")
+    [ "$(basename "$newest")" = 000003.manifest ]
+    printf 'X' | dd of="$(chunk_of_state "$newest" "$id")" conv=notrunc status=none
+    stint release "$id"
+    wait_for "its fourth start" lines_in trace 4
+    [ "$(tail -n 1 trace)" = "start at $first" ]
+    open_gate
+    completed "$id"
+    counts_up a.out
+}

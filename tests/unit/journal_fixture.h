@@ -54,6 +54,11 @@ static inline void fold(struct fixture *f, struct active *a)
     active_round(&f->pool);
 }
 
+static inline int submit_two_cpus(struct fixture *f)
+{
+    return fixture_submit(f, 1, "\"RequestCpus\":2");
+}
+
 static inline int64_t job_int(struct fixture *f, int cluster, const char *name)
 {
     auto_ad struct ad *answer = ad_new();
@@ -100,4 +105,14 @@ static inline struct ad *ledger_row(struct fixture *f, const char *by, int clust
     auto_ad struct ad *into = ad_new();
     assert_ok(queue_ledger(f->pool.queue, &query, into, "Rows", &f->err), f->err);
     return ad_list_count(into, "Rows") ? ad_copy(ad_list_ad(into, "Rows", 0)) : ad_new();
+}
+
+/* What the pool does when a runner is gone. */
+static inline void fence(struct fixture *f, struct active *a)
+{
+    assert_ok(queue_begin(f->pool.queue, &f->err), f->err);
+    assert_ok(fold_fence(&f->pool, a, &f->err), f->err);
+    assert_ok(event_commit(&f->pool, &f->err), f->err);
+    assert_true(a->over);
+    active_round(&f->pool);
 }
