@@ -90,7 +90,8 @@ void backend_order(int line, const struct ad *order)
     auto_buf struct buf text = { 0 };
     ad_print_json(order, &text);
     buf_char(&text, '\n');
-    send(line, buf_cstr(&text), text.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (send(line, buf_cstr(&text), text.len, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)text.len)
+        shutdown(line, SHUT_RDWR); /* a runner that does not listen: the order is repeated on the next line */
 }
 
 bool backend_alive(const struct backend_job *job, int *lock)

@@ -53,35 +53,32 @@ static int read_from(int fd, int64_t offset, struct buf *out, struct error *err)
     return file_read_fd(fd, out, err);
 }
 
-/* The length of the good records at the start of the text. A bad line that is followed by a good one is no torn tail. */
-static int good_length(const char *data, size_t len, size_t *good, struct error *err)
+/* The length up to the end of the last good record: what comes behind it is a torn tail. */
+static size_t good_length(const char *data, size_t len)
 {
-    size_t at = 0;
-    *good = 0;
+    size_t at = 0, good = 0;
     while (at < len) {
         const char *text;
         size_t text_len, used;
         int r = journal_parse(data + at, len - at, &text, &text_len, &used);
         if (r == JOURNAL_PARTIAL)
-            return 0;
-        if (r == 0 && *good != at)
-            return error_set(err, ERR_CORRUPT, "the journal has a damaged record at byte %zu", *good);
+            break;
         at += used;
         if (r == 0)
-            *good = at;
+            good = at;
     }
-    return 0;
+    return good;
 }
 
 int journal_open(int dir, const char *name, struct error *err)
 {
     auto_close int fd = openat(dir, name, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
     auto_buf struct buf text = { 0 };
-    size_t good = 0;
     if (fd < 0)
         return error_sys(err, "cannot open the journal '%s'", name);
-    if (read_from(fd, 0, &text, err) < 0 || good_length(buf_cstr(&text), text.len, &good, err) < 0)
+    if (read_from(fd, 0, &text, err) < 0)
         return error_wrap(err, "'%s'", name);
+    size_t good = good_length(buf_cstr(&text), text.len);
     if (good < text.len && (ftruncate(fd, (off_t)good) < 0 || fdatasync(fd) < 0))
         return error_sys(err, "cannot cut the torn end of the journal '%s'", name);
     if (file_sync(dir, name, err) < 0)
@@ -118,19 +115,19 @@ int journal_read(int dir, const char *name, int64_t offset,
 {
     auto_close int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     auto_buf struct buf all = { 0 };
-    size_t good = 0;
     if (fd < 0 && errno == ENOENT)
         return 0;
     if (fd < 0)
         return error_sys(err, "cannot open the journal '%s'", name);
-    if (read_from(fd, offset, &all, err) < 0 || good_length(buf_cstr(&all), all.len, &good, err) < 0)
+    if (read_from(fd, offset, &all, err) < 0)
         return error_wrap(err, "'%s'", name);
+    size_t good = good_length(buf_cstr(&all), all.len);
     for (size_t at = 0; at < good;) {
         const char *text;
         size_t text_len, used;
-        journal_parse(all.data + at, good - at, &text, &text_len, &used);
+        bool damaged = journal_parse(all.data + at, good - at, &text, &text_len, &used) != 0;
         at += used;
-        if (!fn(data, text, text_len, offset + (int64_t)at))
+        if (!fn(data, damaged ? NULL : text, damaged ? 0 : text_len, offset + (int64_t)at))
             return 0;
     }
     return 0;

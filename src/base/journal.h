@@ -20,7 +20,8 @@ int journal_open(int dir, const char *name, struct error *err);
 int journal_append(int fd, const char *text, size_t len, struct error *err);
 
 /* Calls fn for every whole, good record from `offset` on, with the offset behind it; fn returns false to stop. A torn tail
- * is not reached; a bad record in the middle is ERR_CORRUPT. A journal that does not exist is empty. */
+ * is not reached. For a damaged record with good ones behind it, fn is called with text NULL: whoever reads decides what a gap
+ * means. A journal that does not exist is empty. */
 int journal_read(int dir, const char *name, int64_t offset,
                  bool (*fn)(void *data, const char *text, size_t len, int64_t end), void *data, struct error *err);
 /* Parsing of one line, for journal_read and the fuzzer: 0 = *text and *text_len are the record, *used bytes with newline. */

@@ -142,7 +142,7 @@ static void read_last_line(int fd, char out[256])
     line = line ? line + 1 : text;
     if (strncmp(line, "stint-pool: ", 12) == 0)
         line += 12;
-    snprintf(out, 256, "%s", line);
+    snprintf(out, 256, "%.255s", line);
 }
 
 static int start_pool(const char *directory, struct error *err)

@@ -128,6 +128,12 @@ static void say_image_size(struct buf *out, const struct ad *event)
     buf_text(out, " of memory");
 }
 
+static void say_note(struct buf *out, const struct ad *event)
+{
+    buf_text(out, "note");
+    add_reason(out, event, "Text");
+}
+
 /* The event's own attributes as "Name = value". */
 static void say_attributes(struct buf *out, const struct ad *event)
 {
@@ -172,6 +178,9 @@ static const struct {
     { "failed", NULL, say_failed },
     { "image_size", NULL, say_image_size },
     { "runner_lost", "its runner was lost", NULL },
+    { "disconnected", "the pool that looked after it ended; the job went on", NULL },
+    { "reconnected", "found running by the new pool", NULL },
+    { "note", NULL, say_note },
 };
 
 void words_event(struct buf *out, const struct ad *event)

@@ -120,6 +120,26 @@ void context_signal(struct context *c, int signal)
     order(c, JOBROOT_SIGNAL, signal);
 }
 
+/* SigBlk, SigIgn and SigCgt of /proc/PID/status are masks in hexadecimal, signal 1 the lowest bit. */
+bool context_heeds(const struct context *c, int signal)
+{
+    static const char *const names[] = { "\nSigBlk:", "\nSigIgn:", "\nSigCgt:" };
+    char path[64], text[4096];
+    uint64_t mask = 0;
+    snprintf(path, sizeof path, "/proc/%d/status", (int)c->program);
+    auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    if (n <= 0)
+        return true; /* it is just ending: nothing to wait for */
+    text[n] = '\0';
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        const char *at = strstr(text, names[i]);
+        if (at)
+            mask |= strtoull(at + strlen(names[i]), NULL, 16);
+    }
+    return mask >> (signal - 1) & 1;
+}
+
 void context_suspend(struct context *c)
 {
     order(c, JOBROOT_STOP, 0);

@@ -48,6 +48,9 @@ struct context_exit {
 /* True once: when the program has ended and its whole tree is gone. Never blocks. */
 bool context_next(struct context *context, struct context_exit *out);
 
+/* Whether the program handles, blocks or ignores the signal, so that sending it does not kill: false before it has installed
+ * its handler. */
+bool context_heeds(const struct context *context, int signal);
 /* To the program's main process only. */
 void context_signal(struct context *context, int signal);
 /* To every process of the tree. */

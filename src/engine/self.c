@@ -31,9 +31,9 @@ static int state_files(const struct engine_site *site, const char *first, struct
 {
     if (first && ad_has(site->job, first))
         command_files(site->job, first, names);
-    else if (ad_has(site->job, "TransferOutput"))
-        command_files(site->job, "TransferOutput", names);
     else
+        command_files(site->job, "TransferOutput", names);
+    if (names->count == 0) /* no list, or one that says that nothing is output: then the state is what changed */
         return changes_list(site->work, site->dir, true, names, err);
     return 0;
 }

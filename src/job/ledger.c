@@ -6,7 +6,7 @@
 
 /* The stint's ad: LedgerActivity, LedgerCause, LedgerSinceUs (start of the present interval), LedgerGrantedUs (start of the
  * stint), AtRiskUs (execution that is neither good nor lost yet), CapturedUs (the part of it that the checkpoint under way
- * would save), OccupiedUs (set when closed). */
+ * would save), NextCapturedUs (the same of the one that waits for it to be settled), OccupiedUs (set when closed). */
 enum activity { ACT_TRANSFER, ACT_RESTORE, ACT_EXECUTE, ACT_CHECKPOINT, ACT_IDLE, ACT_COUNT };
 
 static const struct {
@@ -100,12 +100,20 @@ static void begin(const struct fold *f)
     ad_set_string(f->stint, "LedgerCause", ad_string(f->record, "Cause", strcmp(mode, "deliver") == 0 ? "output" : "start"));
 }
 
+/* The checkpoint under way is settled, with `saved` of the work at risk; the next one takes its place. */
+static void settle(const struct fold *f, int64_t saved)
+{
+    int64_t next = ad_int(f->stint, "NextCapturedUs", saved) - saved;
+    ad_set_int(f->stint, "CapturedUs", next > 0 ? next : 0);
+    ad_remove(f->stint, "NextCapturedUs");
+}
+
 static void commit(const struct fold *f)
 {
     int64_t captured = ad_int(f->stint, "CapturedUs", 0);
     emit(f, LEDGER_GOODPUT, "checkpoint", captured);
     ad_set_int(f->stint, "AtRiskUs", ad_int(f->stint, "AtRiskUs", 0) - captured);
-    ad_set_int(f->stint, "CapturedUs", 0);
+    settle(f, captured);
 }
 
 static void end(const struct fold *f, bool completed, const char *cause)
@@ -118,6 +126,7 @@ static void end(const struct fold *f, bool completed, const char *cause)
     ad_remove(f->stint, "LedgerSinceUs");
     ad_remove(f->stint, "LedgerCause");
     ad_remove(f->stint, "CapturedUs");
+    ad_remove(f->stint, "NextCapturedUs");
 }
 
 static void apply_exit(const struct fold *f)
@@ -125,7 +134,7 @@ static void apply_exit(const struct fold *f)
     bool checkpoint = ad_bool(f->record, "Checkpoint", false);
     switch_to(f, checkpoint ? ACT_CHECKPOINT : ACT_TRANSFER, checkpoint ? ad_string(f->record, "Why", "self") : "output");
     if (checkpoint)
-        ad_set_int(f->stint, "CapturedUs", ad_int(f->stint, "AtRiskUs", 0));
+        ad_set_int(f->stint, ad_bool(f->record, "Settling", false) ? "NextCapturedUs" : "CapturedUs", ad_int(f->stint, "AtRiskUs", 0));
 }
 
 void ledger_apply(struct ad *stint, const struct ad *record, ledger_fn *fn, void *data)
@@ -149,8 +158,8 @@ void ledger_apply(struct ad *stint, const struct ad *record, ledger_fn *fn, void
         apply_exit(&f);
     else if (strcmp(kind, RECORD_COMMIT) == 0)
         commit(&f);
-    else if (strcmp(kind, RECORD_FAIL) == 0)
-        ad_set_int(stint, "CapturedUs", 0);
+    else if (strcmp(kind, RECORD_FAIL) == 0 && ad_bool(record, "Capture", true))
+        settle(&f, 0);
     else if (strcmp(kind, RECORD_END) == 0)
         end(&f, strcmp(ad_string(record, "Outcome", ""), "completed") == 0 || ad_bool(record, "Deliverable", false),
             ad_string(record, "Cause", "failed"));

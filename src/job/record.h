@@ -21,11 +21,12 @@
 /* A checkpoint that was asked for by a person can not be had: Reason. */
 #define RECORD_REFUSE "refuse"
 /* The program ended: ExitCode | ExitSignal, Checkpoint (it ended in the way that means one), Final (its own end, not an
- * eviction's), Why, UserUs, SysUs, MaxRssKb. */
+ * eviction's), Why, Settling (the checkpoint before is not settled yet), UserUs, SysUs, MaxRssKb. */
 #define RECORD_EXIT "exit"
 /* A checkpoint exists: Generation, Bytes, NewBytes, Files, PauseUs, CommitUs, LatencyUs (-1: it was not asked for), Why. */
 #define RECORD_COMMIT "commit"
-/* A checkpoint was tried and is not there: Reason, Why. The job goes on. */
+/* A checkpoint was tried and is not there: Reason, Why, Capture (its state was being captured; false: it never came to that).
+ * The job goes on. */
 #define RECORD_FAIL "fail"
 /* What an eviction left was kept as a generation of its own: Generation, Bytes, Files. */
 #define RECORD_SAVE "save"

@@ -183,6 +183,8 @@ static int change_job(struct action *a, struct queue_job *job, struct error *err
         set_leave(a, job);
     if (a->verb->event == JOB_EVENT_RELEASE)
         forget_hold(job);
+    if (a->verb->event == JOB_EVENT_CHECKPOINT)
+        ad_set_bool(job->ad, "CheckpointAsked", true); /* until it is answered: see active.c, repeat_order */
     auto_ad struct ad *full = NULL;
     if (queue_full_ad(a->pool->queue, job, &full, err) < 0 || tell(a, job, &c, full, err) < 0)
         return -1;

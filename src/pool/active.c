@@ -142,6 +142,10 @@ static void repeat_order(struct pool *p, struct active *a)
         active_order(a, "remove", job.ad);
     else if (job.state == JOB_VACATING || job.state == JOB_HOLDING)
         active_order(a, "vacate", job.ad);
+    else if (job.state == JOB_RUNNING)
+        active_order(a, "continue", job.ad);
+    if (job.state == JOB_RUNNING && ad_bool(job.ad, "CheckpointAsked", false))
+        active_order(a, "checkpoint", job.ad);
     queue_job_release(&job);
 }
 
@@ -215,6 +219,7 @@ static bool settle_orphan(struct pool *p, struct active *a)
         return true;
     }
     a->over = false;
+    a->settle_after_us = clock_boot_us() + CLOCK_SECOND_US;
     log_error("job %d.%d: cannot record that its runner died: %s", a->id.cluster, a->id.proc, err.text);
     return false;
 }
@@ -275,8 +280,9 @@ void active_round(struct pool *p)
         fold_dirty(p);
     for (struct active *a = p->active, *next; a; a = next) {
         next = a->next;
-        if (a->orphan && !a->over && !settle_orphan(p, a))
-            pool_wake(p, clock_boot_us() + ORPHAN_POLL_US);
+        int64_t now = clock_boot_us();
+        if (a->orphan && !a->over && (now < a->settle_after_us || !settle_orphan(p, a)))
+            pool_wake(p, now < a->settle_after_us ? a->settle_after_us : now + ORPHAN_POLL_US);
         if (a->over && !a->dirty)
             finish(p, a);
     }

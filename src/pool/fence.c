@@ -22,6 +22,8 @@ static bool remember_last(void *data, const char *text, size_t len, int64_t end)
     struct ad *record = NULL;
     struct error ignored;
     (void)end;
+    if (!text)
+        return true;
     if (ad_parse_json(text, len, &record, &ignored) < 0)
         return true;
     const char *kind = ad_string(record, "Record", "");
@@ -59,7 +61,6 @@ static void find_results(struct pool *p, const struct active *a, char sandbox[32
         sandbox[0] = '\0';
 }
 
-/* A stint that never said BEGIN held its slot all the same: it gets one, so that the ledger sees its time. */
 static int append(int journal, struct ad *record, struct error *err)
 {
     auto_ad struct ad *owned = record;
@@ -87,27 +88,33 @@ static struct ad *fence_record(struct pool *p, struct active *a, const struct la
     return record;
 }
 
+/* A stint that never said BEGIN held its slot all the same: it gets one, so that the ledger sees its time. */
 static int begin_for(struct pool *p, struct active *a, int journal, struct error *err)
 {
     struct ad *stint = NULL;
     int result = queue_get_stint(p->queue, a->id, a->stint, &stint, err);
     if (result < 0)
         return -1;
-    bool begun = stint && ad_has(stint, "LedgerGrantedUs");
+    if (!stint)
+        stint = ad_new();
+    if (ad_has(stint, "LedgerGrantedUs")) {
+        ad_free(stint);
+        return 0;
+    }
+    /* Of a boot that is over nothing is known but when the slot was granted. */
+    int64_t granted = ad_int(stint, "GrantedBootUs", clock_boot_us());
+    const char *boot = ad_string(stint, "BootId", clock_boot_id());
     struct ad *record = ad_new();
     ad_set_string(record, "Record", RECORD_BEGIN);
     ad_set_int(record, "Stint", a->stint);
     ad_set_int(record, "WallUs", clock_wall_us());
-    ad_set_int(record, "BootUs", clock_boot_us());
-    ad_set_int(record, "GrantedWallUs", stint ? ad_int(stint, "GrantedWallUs", clock_wall_us()) : clock_wall_us());
-    ad_set_int(record, "GrantedBootUs", stint ? ad_int(stint, "GrantedBootUs", clock_boot_us()) : clock_boot_us());
-    ad_set_string(record, "BootId", clock_boot_id());
+    ad_set_int(record, "BootUs", strcmp(boot, clock_boot_id()) == 0 ? clock_boot_us() : granted);
+    ad_set_int(record, "GrantedWallUs", ad_int(stint, "GrantedWallUs", clock_wall_us()));
+    ad_set_int(record, "GrantedBootUs", granted);
+    ad_set_string(record, "BootId", boot);
     ad_set_string(record, "Mode", "fresh");
     ad_free(stint);
-    if (!begun)
-        return append(journal, record, err);
-    ad_free(record);
-    return 0;
+    return append(journal, record, err);
 }
 
 int fold_fence(struct pool *p, struct active *a, struct error *err)
@@ -117,10 +124,10 @@ int fold_fence(struct pool *p, struct active *a, struct error *err)
         return -1;
     if (a->over)
         return 0;
-    if (journal_read(a->job_dir, "journal", 0, remember_last, &last, err) < 0)
-        return -1;
     auto_close int journal = journal_open(a->job_dir, "journal", err);
     if (journal < 0 || begin_for(p, a, journal, err) < 0)
+        return -1;
+    if (journal_read(a->job_dir, "journal", 0, remember_last, &last, err) < 0)
         return -1;
     fault_point("pool.fence");
     if (append(journal, fence_record(p, a, &last), err) < 0)

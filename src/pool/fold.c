@@ -110,6 +110,7 @@ static void on_commit(struct fold *f)
     ad_remove(ad, "LastCkptError");
     ad_remove(ad, "KillsInARow");
     ad_remove(ad, "LossesInARow");
+    ad_remove(ad, "CheckpointAsked");
     ad_remove(ad, "FailuresInARow");
     fold_emit(f, event);
 }
@@ -135,6 +136,7 @@ static void on_fail(struct fold *f)
     fold_copy(event, f, "Reason");
     fold_copy(event, f, "Why");
     fold_add(f->job.ad, "NumCkptsFailed", 1);
+    ad_remove(f->job.ad, "CheckpointAsked");
     ad_copy_attribute(f->job.ad, "LastCkptError", f->record, "Reason");
     fold_emit(f, event);
 }
@@ -147,6 +149,12 @@ static void on_simple(struct fold *f, const char *name, const char *a, const cha
     if (b)
         fold_copy(event, f, b);
     fold_emit(f, event);
+}
+
+static void on_refuse(struct fold *f)
+{
+    ad_remove(f->job.ad, "CheckpointAsked");
+    on_simple(f, "checkpoint_refused", "Reason", NULL);
 }
 
 static void on_usage(struct fold *f)
@@ -181,7 +189,7 @@ static void apply(struct fold *f)
     else if (strcmp(kind, RECORD_ASK) == 0)
         on_simple(f, "checkpoint_asked", "Why", "Signal");
     else if (strcmp(kind, RECORD_REFUSE) == 0)
-        on_simple(f, "checkpoint_refused", "Reason", NULL);
+        on_refuse(f);
     else if (strcmp(kind, RECORD_EXIT) == 0)
         on_exit_record(f);
     else if (strcmp(kind, RECORD_COMMIT) == 0)
@@ -200,12 +208,24 @@ static void apply(struct fold *f)
         fold_lost(f);
 }
 
+/* What the disk has destroyed is passed over: the ledger still adds up, and the records behind it still count. */
+static void note_gap(struct fold *f)
+{
+    struct ad *event = event_new("note", clock_wall_us());
+    ad_set_string(event, "Text", "a record of its journal is damaged; what it said is lost");
+    fold_emit(f, event);
+}
+
 static bool on_record(void *data, const char *text, size_t len, int64_t end)
 {
     struct fold *f = data;
     struct ad *record = NULL;
     struct error err;
     f->job.journal_offset = end;
+    if (!text) {
+        note_gap(f);
+        return f->failed == 0;
+    }
     if (ad_parse_json(text, len, &record, &err) < 0) {
         log_error("a journal record cannot be read and is passed over: %s", err.text);
         return true;

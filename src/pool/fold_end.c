@@ -135,11 +135,12 @@ static void close_stint(struct fold *f)
     fold_copy(f->stint, f, "Checkpointed");
     ad_copy_attribute(f->job.ad, "LastEndCause", f->record, "Cause");
     ad_remove(f->job.ad, "Deliver");
+    ad_remove(f->job.ad, "CheckpointAsked");
     if (ad_bool(f->record, "Deliverable", false)) {
         char name[24];
         snprintf(name, sizeof name, "stint.%d", f->active->stint);
         ad_set_string(f->job.ad, "Deliver", ad_string(f->record, "Sandbox", name));
-        ad_set_string(f->job.ad, "DeliverBoot", clock_boot_id());
+        ad_copy_attribute(f->job.ad, "DeliverBoot", f->stint, "BootId");
         if (ad_has(f->stint, "ExitCode") || ad_has(f->stint, "ExitSignal")) /* else it was a delivery that failed */
             set_exit_status(f->job.ad, f->stint);
     }

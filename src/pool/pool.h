@@ -48,6 +48,7 @@ struct active {
     int line; /* -1: nobody answers at the moment */
     struct loop_watch *watch;
     bool dirty;     /* its journal may have grown */
+    int64_t settle_after_us; /* boot clock: the next try, after one that failed */
     bool orphan;    /* its line broke: find out whether the runner is dead */
     bool over;      /* its stint ended: free it after the commit */
     bool was_found; /* by a restarted pool */

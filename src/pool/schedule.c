@@ -203,6 +203,7 @@ static int grant_one(struct pool *p, struct job_id id, struct moment now, struct
     ad_set_int(stint, "Stint", job->stint);
     ad_set_int(stint, "GrantedWallUs", now.wall_us);
     ad_set_int(stint, "GrantedBootUs", now.boot_us);
+    ad_set_string(stint, "BootId", clock_boot_id());
     ad_set_int(stint, "Cpus", job->cpus);
     if (queue_put_stint(p->queue, id, job->stint, stint, err) < 0)
         return -1;
@@ -229,6 +230,7 @@ static void start(struct pool *p, struct active *a, const struct ad *grant)
     }
     log_error("job %d.%d: %s", a->id.cluster, a->id.proc, err.text);
     a->orphan = true; /* there is no runner: it is fenced in the next round */
+    pool_wake(p, clock_boot_us());
 }
 
 struct batch {

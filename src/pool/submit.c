@@ -14,7 +14,7 @@ static const char *const own[] = {
     "VacateReason", "GoodputUs", "LostUs", "CheckpointUs", "RestoreUs", "TransferUs", "IdleUs", "AtRiskUs", "OccupiedUs",
     "CommittedTime", "RemoteWallClockTime", "RemoteUserCpu", "RemoteSysCpu", "ImageSize", "ResidentSetSize", "DiskUsage",
     "ExitCode", "ExitSignal", "ExitBySignal", "CompletionDate", "LastStintStartUs", "Retries", "Deliver", "DeliverBoot",
-    "BackOff", "KillsInARow", "FailuresInARow", "LossesInARow", "RunnersLost", "LeaveReason", "LeaveCause", "LeaveFast", "LeaveCode",
+    "BackOff", "KillsInARow", "FailuresInARow", "LossesInARow", "CheckpointAsked", "RunnersLost", "LeaveReason", "LeaveCause", "LeaveFast", "LeaveCode",
     "LastEndCause", "TotalUserUs", "TotalSysUs", "HoldReasonCode", "HoldReasonSubCode",
 };
 

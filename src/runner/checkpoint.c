@@ -9,13 +9,14 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "job/command.h"
 #include "job/record.h"
 #include "runner/runner.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { REPORT_CAPTURED = 1 };
+enum { REPORT_CAPTURED = 1, READY_POLL_US = 10000, LEAVING_PATIENCE_US = 5000000 };
 enum { VALUE_BYTES, VALUE_NEW_BYTES, VALUE_FILES, VALUE_COMMIT_US };
 
 /* ---- in the worker ---- */
@@ -81,9 +82,11 @@ static void save_worker(void *data, int pipe, struct worker_report *final)
 
 /* ---- in the runner ---- */
 
-static void fail(struct runner *r, const char *why, const char *reason)
+/* `capture`: one that was being taken came to nothing; otherwise none was ever begun. */
+static void fail(struct runner *r, bool capture, const char *why, const char *reason)
 {
     struct ad *record = record_new(RECORD_FAIL);
+    ad_set_bool(record, "Capture", capture);
     ad_set_string(record, "Reason", reason);
     ad_set_string(record, "Why", why);
     record_write(r, record);
@@ -134,7 +137,7 @@ static void on_capture(void *data, const struct worker_report *report)
     if (there)
         committed(r, &known);
     else
-        fail(r, r->capture_why, report->error.text);
+        fail(r, true, r->capture_why, report->error.text);
     stint_settled(r, there);
 }
 
@@ -166,7 +169,7 @@ void checkpoint_capture(struct runner *r)
     snprintf(r->capture_why, sizeof r->capture_why, "%s", r->why);
     loop_timer_set(r->timeout, INT64_MAX);
     if (worker_start(r->loop, capture_worker, on_capture, r, &r->worker, &err) < 0) {
-        fail(r, r->capture_why, err.text);
+        fail(r, true, r->capture_why, err.text);
         stint_settled(r, false);
     }
 }
@@ -181,22 +184,48 @@ void checkpoint_save(struct runner *r)
     }
 }
 
-void checkpoint_ask(struct runner *r, const char *why)
+/* A signal that comes before the program has installed its handler would kill it: wait for the handler. A job that has to
+ * leave can not wait long, and has nothing to lose by it. */
+static void send_signal(struct runner *r)
 {
     struct engine_site site = stint_site(r);
-    snprintf(r->why, sizeof r->why, "%s", why);
-    if (r->asked)
-        return; /* the one that is under way answers both */
+    int64_t now = clock_boot_us();
+    const struct protocol *p = &r->protocol;
+    bool deadly = p->by_signal && p->exit_signal == p->signal; /* to die of it is what the job means by a checkpoint */
+    bool hurry = r->leaving.set && now - r->asked_us > LEAVING_PATIENCE_US;
+    if (!r->asked || r->signalled || !r->context)
+        return;
+    if (!hurry && !deadly && !context_heeds(r->context, p->signal)) {
+        loop_timer_set(r->ready, now + READY_POLL_US);
+        return;
+    }
     struct ad *record = record_new(RECORD_ASK);
-    ad_set_string(record, "Why", why);
-    ad_set_int(record, "Signal", r->protocol.signal);
+    ad_set_string(record, "Why", r->why);
+    ad_set_int(record, "Signal", p->signal);
     record_write(r, record);
     fault_point("runner.asked");
-    r->asked_us = clock_boot_us();
-    r->asked = true;
+    r->signalled = true;
     r->engine->ask(&site, r->context);
+}
+
+static void on_ready(void *data)
+{
+    send_signal(data);
+}
+
+void checkpoint_ask(struct runner *r, const char *why)
+{
+    snprintf(r->why, sizeof r->why, "%s", why);
+    if (r->asked && !r->leaving.set)
+        return; /* the one that is under way answers both */
+    if (r->asked)
+        r->signalled = false; /* one last time: the program may have ignored the first */
+    else
+        r->asked_us = clock_boot_us();
+    r->asked = true;
     loop_timer_set(r->interval, INT64_MAX);
     loop_timer_set(r->timeout, r->asked_us + r->protocol.timeout_us);
+    send_signal(r);
 }
 
 static void on_interval(void *data)
@@ -214,9 +243,12 @@ static void on_timeout(void *data)
     char text[160];
     if (!r->asked || r->leaving.set)
         return;
-    snprintf(text, sizeof text, "no checkpoint within %lld s of the signal", (long long)(r->protocol.timeout_us / CLOCK_SECOND_US));
-    r->asked = false;
-    fail(r, r->why, text);
+    if (r->signalled)
+        snprintf(text, sizeof text, "no checkpoint within %lld s of the signal", (long long)(r->protocol.timeout_us / CLOCK_SECOND_US));
+    else
+        snprintf(text, sizeof text, "its program has no handler for %s, which would kill it", command_signal_name(r->protocol.signal));
+    r->asked = r->signalled = false;
+    fail(r, false, r->why, text);
     checkpoint_schedule(r);
 }
 
@@ -230,6 +262,7 @@ void checkpoint_init(struct runner *r)
 {
     r->interval = loop_timer(r->loop, INT64_MAX, on_interval, r);
     r->timeout = loop_timer(r->loop, INT64_MAX, on_timeout, r);
+    r->ready = loop_timer(r->loop, INT64_MAX, on_ready, r);
     r->latency_from_us = -1;
     r->pause_us = -1;
 }

@@ -5,6 +5,7 @@
  */
 #include "base/fault.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "engine/changes.h"
 #include "job/command.h"
@@ -255,24 +256,39 @@ static int restore_one(const struct restore *a, int generation, bool *fits, stru
     return result;
 }
 
+/* A good one is in place. The damaged ones that are newer must not count among those that are kept, or the next checkpoint
+ * would push the good one out. Entries that are 0 are not damaged. */
+static void drop_damaged(const struct restore *a, const int *generations, size_t count)
+{
+    struct error err;
+    for (size_t i = 0; i < count; i++)
+        if (generations[i] > 0 && store_drop(a->store, a->runner->id_text, generations[i], &err) < 0)
+            log_error("job %s: a damaged checkpoint stays: %s", a->runner->id_text, err.text);
+}
+
 /* Newest generation of the kind first. Positive: the generation that was restored; 0: none; negative: cannot go on. */
 static int restore_newest(const struct restore *a)
 {
     auto_free int *generations = NULL;
-    size_t count = 0;
+    size_t count = 0, total;
     struct error *err = &a->final->error;
     if (store_list(a->store, a->runner->id_text, &generations, &count, err) < 0)
         return -1;
     a->final->values[FILL_NEWEST] = count > 0 ? generations[count - 1] : 0;
+    total = count;
     while (count > 0) {
         int generation = generations[--count];
         struct worker_report bad = { .kind = FILL_CORRUPT, .values = { generation } };
         bool fits;
         int result = restore_one(a, generation, &fits, &bad.error);
-        if (result == 0 && fits)
+        if (result == 0 && fits) {
+            drop_damaged(a, generations + count + 1, total - count - 1);
             return generation;
-        if (result == 0)
+        }
+        if (result == 0) {
+            generations[count] = 0; /* of another kind */
             continue;
+        }
         if (bad.error.kind != ERR_CORRUPT && bad.error.sys != ENOENT) {
             *err = bad.error;
             return -1;

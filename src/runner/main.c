@@ -48,7 +48,7 @@ static bool look_for_fence(void *data, const char *text, size_t len, int64_t end
     struct ad *record = NULL;
     struct error ignored;
     (void)end;
-    if (ad_parse_json(text, len, &record, &ignored) < 0)
+    if (!text || ad_parse_json(text, len, &record, &ignored) < 0)
         return true;
     const char *kind = ad_string(record, "Record", "");
     if ((strcmp(kind, RECORD_BEGIN) == 0 || strcmp(kind, RECORD_FENCE) == 0) && ad_int(record, "Stint", 0) >= search->stint)
@@ -159,6 +159,7 @@ static int run(struct runner *r, int line, struct error *err)
     read_protocol(r);
     limit_resources(r);
     checkpoint_init(r);
+    stint_init(r);
     write_begin(r);
     if (sandbox_open(r, err) < 0) {
         stint_end(r, "failed", "failed", err->text);

@@ -133,7 +133,8 @@ int program_start(struct runner *r, struct error *err)
     r->context_watch = loop_watch(r->loop, context_fd(r->context), EPOLLIN, on_context, r);
     r->phase = PHASE_RUN;
     r->execution++;
-    r->suspended = false;
+    r->suspended = r->signalled = false;
+    r->started_us = context_started_us(r->context);
     if (r->execution > 1)
         r->pause_us = context_started_us(r->context) - r->exit.boot_us;
     struct ad *record = record_new(RECORD_RUN);

@@ -5,7 +5,9 @@
 #include "job/record.h"
 #include "runner/runner.h"
 
+#include <errno.h>
 #include <poll.h>
+#include <stdlib.h>
 
 enum { ROOM_POLL_MS = 200 };
 
@@ -16,7 +18,8 @@ struct ad *record_new(const char *kind)
     return record;
 }
 
-/* Nothing may be claimed that is not recorded, so a full disk makes the runner wait here; the job itself runs on. */
+/* Nothing may be claimed that is not recorded, so a full disk makes the runner wait here; the job itself runs on. A disk that is
+ * broken will not mend: the runner dies, its job root kills the tree, and the pool fences the stint. */
 void record_write(struct runner *r, struct ad *record)
 {
     auto_buf struct buf text = { 0 };
@@ -29,6 +32,10 @@ void record_write(struct runner *r, struct ad *record)
         ad_set_int(owned, "BootUs", now.boot_us);
     ad_print_json(owned, &text);
     for (bool told = false; journal_append(r->journal, buf_cstr(&text), text.len, &err) < 0; told = true) {
+        if (err.sys != ENOSPC && err.sys != EDQUOT) {
+            log_error("job %s: cannot write its journal, giving up: %s", r->id_text, err.text);
+            exit(RUNNER_FAILED);
+        }
         if (!told)
             log_error("job %s: waits for room to write its journal: %s", r->id_text, err.text);
         poll(NULL, 0, ROOM_POLL_MS);

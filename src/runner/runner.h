@@ -87,14 +87,22 @@ struct runner {
     struct context_exit exit; /* of the last execution */
     int64_t user_us, sys_us, max_rss_kb; /* of this stint's executions */
 
-    bool asked;             /* a checkpoint signal is unanswered */
+    bool asked;             /* a checkpoint is asked for and not answered */
+    bool signalled;         /* … and the present execution was sent the signal */
     int64_t asked_us;       /* boot clock */
     char why[32];           /* why the next checkpoint was asked for */
     char capture_why[32];   /* why the one that is being captured or committed was taken */
     int64_t latency_from_us; /* when the one under way was asked for, -1 = it was not */
     int64_t pause_us;       /* from the program's end to its running again, -1 = not yet */
 
-    struct loop_timer *interval, *timeout, *hard_kill, *sample;
+    struct loop_timer *interval, *timeout, *ready, *restart, *hard_kill, *sample;
+    int64_t kill_at_us;     /* when the hard kill comes, 0 = not ordered */
+    int short_runs;         /* executions in a row that ended with a checkpoint at once */
+    bool restart_waits;     /* the next execution waits for `restart` */
+    bool last_committed;    /* how the last capture ended */
+    int64_t started_us;     /* of the present or last execution, boot clock */
+    bool start_failed;      /* it could not be started again; what then, when the last checkpoint is settled */
+    struct error start_error;
     int64_t sampled_rss_kb;
     int64_t reported_us;
 };
@@ -149,6 +157,7 @@ void checkpoint_schedule(struct runner *r);
 void checkpoint_init(struct runner *r);
 
 /* stint.c: what comes next. */
+void stint_init(struct runner *r);
 void stint_begin(struct runner *r);
 void stint_exited(struct runner *r, const struct context_exit *exit);
 void stint_captured(struct runner *r);

@@ -22,6 +22,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* After so many executions in a row that ended with a checkpoint within BRIEF_US, the next ones are BRIEF_PAUSE_US apart. */
+enum { BRIEF_US = 1000000, BRIEF_MAX = 100, BRIEF_PAUSE_US = 5000000 };
+
 struct engine_site stint_site(struct runner *r)
 {
     return (struct engine_site){
@@ -99,20 +102,47 @@ static void end_evicted(struct runner *r, bool checkpointed)
 
 /* ---- the beginning ---- */
 
-static void start_program(struct runner *r)
+static void end_unstarted(struct runner *r)
 {
-    struct error err;
-    if (program_start(r, &err) == 0) {
-        if (r->leaving.set)
-            stint_leave(r);
-        return;
-    }
-    if (err.kind == ERR_CHILD || err.kind == ERR_INVALID) {
-        end_held(r, 6, err.sys, err.text, false);
+    const struct error *err = &r->start_error;
+    if (err->kind == ERR_CHILD || err->kind == ERR_INVALID) {
+        end_held(r, 6, err->sys, err->text, false);
     } else {
         r->exit = (struct context_exit){ .code = -1 }; /* nothing of this execution; not the end of the one before */
-        stint_end(r, "failed", "failed", err.text);
+        stint_end(r, "failed", "failed", err->text);
     }
+}
+
+static void start_program(struct runner *r)
+{
+    r->restart_waits = false;
+    r->start_failed = program_start(r, &r->start_error) < 0;
+    if (!r->start_failed && r->leaving.set)
+        stint_leave(r);
+    else if (r->start_failed && r->worker)
+        r->phase = PHASE_SETTLE; /* the last checkpoint is still being made durable */
+    else if (r->start_failed)
+        end_unstarted(r);
+}
+
+static void on_restart(void *data)
+{
+    struct runner *r = data;
+    if (r->restart_waits)
+        start_program(r);
+}
+
+/* A program that does nothing but checkpoint would fill the disk with records of it. */
+static void restart_program(struct runner *r)
+{
+    bool brief = r->exit.boot_us - r->started_us < BRIEF_US;
+    r->short_runs = brief ? r->short_runs + 1 : 0;
+    if (r->short_runs < BRIEF_MAX) {
+        start_program(r);
+        return;
+    }
+    r->restart_waits = true;
+    loop_timer_set(r->restart, clock_boot_us() + BRIEF_PAUSE_US);
 }
 
 static void note_corrupt(struct runner *r, const struct worker_report *report)
@@ -191,14 +221,20 @@ void stint_begin(struct runner *r)
 static void kill_hard(void *data)
 {
     struct runner *r = data;
+    if (!r->context)
+        return; /* it has ended by itself */
     r->leaving.killed = true;
-    if (r->context)
-        context_kill(r->context);
+    context_kill(r->context);
+}
+
+void stint_init(struct runner *r)
+{
+    r->restart = loop_timer(r->loop, INT64_MAX, on_restart, r);
+    r->hard_kill = loop_timer(r->loop, INT64_MAX, kill_hard, r);
 }
 
 static void ask_to_leave(struct runner *r)
 {
-    int64_t now = clock_boot_us();
     if (r->suspended) {
         context_continue(r->context);
         r->suspended = r->suspend_wanted = false;
@@ -214,8 +250,9 @@ static void ask_to_leave(struct runner *r)
         r->leaving.soft = true;
         context_signal(r->context, r->protocol.kill_signal);
     }
-    if (!r->hard_kill)
-        r->hard_kill = loop_timer(r->loop, now + r->protocol.vacate_us, kill_hard, r);
+    if (r->kill_at_us == 0)
+        r->kill_at_us = clock_boot_us() + r->protocol.vacate_us;
+    loop_timer_set(r->hard_kill, r->kill_at_us);
 }
 
 void stint_leave(struct runner *r)
@@ -228,6 +265,8 @@ void stint_leave(struct runner *r)
         end_evicted(r, false);
     } else if (r->phase == PHASE_RUN && r->context) {
         ask_to_leave(r);
+    } else if (r->restart_waits && !r->worker) {
+        end_evicted(r, r->last_committed);
     }
     /* in every other phase the program has ended: what follows sees that the job is to leave */
 }
@@ -242,10 +281,12 @@ static bool ended_by_us(const struct runner *r)
     return l->killed || l->soft || (r->exit.signal > 0 && r->exit.signal == r->protocol.signal);
 }
 
-/* SIGKILL and SIGTERM that we did not send: an operator, the kernel's out-of-memory killer, a shutdown. Not the job's fault. */
+/* SIGKILL and SIGTERM that we did not send: an operator, the kernel's out-of-memory killer, a shutdown. Not the job's fault.
+ * Nor is it that our checkpoint signal killed it: it goes on from its last checkpoint. */
 static bool ended_by_others(const struct runner *r)
 {
-    return r->exit.lost || r->exit.signal == SIGKILL || r->exit.signal == SIGTERM;
+    bool by_our_signal = r->signalled && r->exit.signal > 0 && r->exit.signal == r->protocol.signal;
+    return r->exit.lost || r->exit.signal == SIGKILL || r->exit.signal == SIGTERM || by_our_signal;
 }
 
 static bool succeeded(const struct runner *r)
@@ -317,12 +358,14 @@ void stint_exited(struct runner *r, const struct context_exit *exit)
     r->max_rss_kb = exit->max_rss_kb > r->max_rss_kb ? exit->max_rss_kb : r->max_rss_kb;
     r->suspended = false;
     loop_timer_set(r->interval, INT64_MAX);
+    loop_timer_set(r->hard_kill, INT64_MAX);
     if (!r->asked)
         snprintf(r->why, sizeof r->why, "%s", r->leaving.set ? r->leaving.cause : "self");
     struct ad *record = record_new(RECORD_EXIT);
     ad_set_int(record, "BootUs", exit->boot_us);
     set_exit(record, r);
     ad_set_bool(record, "Checkpoint", taken);
+    ad_set_bool(record, "Settling", r->worker != NULL);
     ad_set_bool(record, "Final", !taken && !ended_by_us(r) && !ended_by_others(r) && !may_retry(r) && !r->leaving.removing);
     ad_set_string(record, "Why", r->why);
     ad_set_int(record, "UserUs", r->user_us);
@@ -345,14 +388,19 @@ void stint_captured(struct runner *r)
 {
     fault_point("runner.captured");
     if (r->phase == PHASE_CAPTURE && !r->leaving.set)
-        start_program(r);
+        restart_program(r);
 }
 
 void stint_settled(struct runner *r, bool committed)
 {
     fault_point("runner.settled");
-    if (r->phase == PHASE_SETTLE) {
+    r->last_committed = committed;
+    if (r->phase == PHASE_SETTLE && r->start_failed) {
+        end_unstarted(r);
+    } else if (r->phase == PHASE_SETTLE) {
         after_program(r);
+    } else if (r->restart_waits && !r->leaving.set) {
+        return; /* captured and settled; it starts when its pause is over */
     } else if (r->phase == PHASE_CAPTURE && r->leaving.set) {
         end_evicted(r, committed);
     } else if (r->phase == PHASE_CAPTURE) {

@@ -60,6 +60,41 @@ load lib
     completed "$id"
 }
 
+@test "the signal waits until the program has its handler, which it would kill without" {
+    cat >slow <<'PROGRAM'
+#!/bin/bash
+[ -f state ] && [ "$(cat state)" = 2 ] && exit 0
+touch "$STARTED.$(cat state 2>/dev/null || echo 0)"
+until [ -e "$GO" ]; do sleep 0.05; done
+trap 'echo $(($(cat state 2>/dev/null || echo 0) + 1)) >state; exit 17' USR2
+while :; do sleep 0.05; done
+PROGRAM
+    chmod +x slow
+    printf '%s\n' "executable = slow" "environment = \"GO=$work/go STARTED=$work/started\"" "$protocol" queue >slow.sub
+    id=$(submit slow.sub)
+    wait_for "the program to start" test -e started.0
+    stint checkpoint --no-wait "$id"
+    state_is "$id" running
+    touch go
+    wait_event "$id" checkpoint_taken
+    wait_for "the program to start again" test -e started.1
+    run stint checkpoint "$id"
+    [ "$status" = 0 ]
+    completed "$id"
+}
+
+@test "a program that never handles the signal is not killed by it, and the request fails with the reason" {
+    conf 'checkpoint_timeout = 1s'
+    printf '%s\n' "executable = /bin/sleep" "arguments = 1000" "$protocol" queue >deaf.sub
+    id=$(submit deaf.sub)
+    wait_state "$id" running
+    run stint checkpoint "$id"
+    [ "$status" = 1 ]
+    [[ "$output" == *"no handler for SIGUSR2"* ]]
+    state_is "$id" running
+    is "$id" NumCkptsFailed 1
+}
+
 @test "checkpoint --no-wait asks and returns" {
     running a <<<"$protocol"
     run stint checkpoint --no-wait "$id"

@@ -207,6 +207,20 @@ stream_error = true"
     counts_up a.out
 }
 
+@test "what was streamed after the checkpoint is cut off when the next stint says less" {
+    running a PACE=0.02 <<<"$protocol
+stream_output = true"
+    stint checkpoint "$id"
+    wait_for "more streamed output" lines_in a.out 30
+    stint suspend "$id" # so that it does not see the gate
+    wait_event "$id" suspended
+    open_gate
+    stint vacate --fast "$id"
+    completed "$id"
+    counts_up a.out
+    [ "$(wc -l <a.out)" -lt 30 ]
+}
+
 @test "an eviction while a checkpoint is being taken waits for it and counts it" {
     running a ON_SIGNAL=late LATE="$work/late" <<<"$protocol"
     stint checkpoint --no-wait "$id"

@@ -211,6 +211,24 @@ static void a_signal_goes_to_the_program_alone(void **state)
     assert_null(strstr(text, "child"));
 }
 
+static void a_signal_is_heeded_once_it_is_handled_or_ignored(void **state)
+{
+    struct world *w = *state;
+    assert_int_equal(mkfifoat(w->scratch.fd, "wait", 0600), 0); /* opening it holds the program before its traps are set */
+    struct context *c = start(w, "echo held; read line <wait; trap : USR2; trap '' USR1; echo set; sleep 1000");
+    wait_out(w, "held");
+    assert_false(context_heeds(c, SIGUSR2));
+    assert_false(context_heeds(c, SIGUSR1));
+    int fifo = openat(w->scratch.fd, "wait", O_WRONLY);
+    assert_int_equal(write(fifo, "\n", 1), 1);
+    close(fifo);
+    wait_out(w, "set");
+    assert_true(context_heeds(c, SIGUSR2));
+    assert_true(context_heeds(c, SIGUSR1));
+    assert_false(context_heeds(c, SIGHUP));
+    context_free(c);
+}
+
 static char state_of(pid_t pid)
 {
     char path[64], text[512];
@@ -267,6 +285,7 @@ int main(void)
         T(the_tree_dies_with_its_runner_and_the_lock_is_free_only_then),
         T(the_death_of_the_job_root_is_noticed_and_its_tree_killed),
         T(a_signal_goes_to_the_program_alone),
+        T(a_signal_is_heeded_once_it_is_handled_or_ignored),
         T(suspension_stops_the_whole_tree_and_continuation_lets_it_go),
         T(usage_sums_the_tree),
     };

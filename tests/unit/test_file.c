@@ -324,7 +324,7 @@ static void sockets_have_names_of_any_depth(void **state)
 static bool collect(void *data, const char *text, size_t len, int64_t end)
 {
     (void)end;
-    buf_add(data, text, len);
+    buf_add(data, text ? text : "!", text ? len : 1);
     buf_char(data, ';');
     return true;
 }
@@ -402,7 +402,7 @@ static void zeros_at_the_end_are_a_torn_tail(void **state)
     assert_journal(f, 0, "one;two;");
 }
 
-static void a_changed_byte_in_the_middle_is_damage_and_at_the_end_a_torn_tail(void **state)
+static void a_changed_byte_in_the_middle_is_a_gap_and_at_the_end_a_torn_tail(void **state)
 {
     struct fixture *f = *state;
     append(f, "one");
@@ -413,19 +413,11 @@ static void a_changed_byte_in_the_middle_is_damage_and_at_the_end_a_torn_tail(vo
         auto_buf struct buf out = { 0 };
         text[i] ^= 1;
         scratch_write(&f->scratch, "j", text, len);
-        int r = journal_read(f->dir, "j", 0, collect, &out, &f->err);
-        if (i == 12) { /* without its newline it is one bad last line with the next: that could be a torn tail */
-            assert_int_equal(r, 0);
-            assert_int_equal(out.len, 0);
-        } else if (i < 13) {
-            assert_int_equal(r, -1);
-            assert_int_equal(f->err.kind, ERR_CORRUPT);
-            assert_int_equal(out.len, 0);
-            assert_int_equal(journal_open(f->dir, "j", &f->err), -1);
-        } else {
-            assert_int_equal(r, 0);
-            assert_string_equal(buf_cstr(&out), "one;");
-        }
+        assert_int_equal(journal_read(f->dir, "j", 0, collect, &out, &f->err), 0);
+        /* without the newline between them the two are one bad last line: that could be a torn tail */
+        assert_string_equal(buf_cstr(&out), i == 12 ? "" : i < 13 ? "!;two;" : "one;");
+        auto_close int fd = journal_open(f->dir, "j", &f->err);
+        assert_true(fd >= 0);
         text[i] ^= 1;
     }
 }
@@ -494,7 +486,7 @@ int main(int argc, char **argv)
         TEST(a_records_form_is_the_castagnoli_crc_and_the_text),
         TEST(a_torn_tail_is_never_seen_and_is_cut_off_by_the_next_opening),
         TEST(zeros_at_the_end_are_a_torn_tail),
-        TEST(a_changed_byte_in_the_middle_is_damage_and_at_the_end_a_torn_tail),
+        TEST(a_changed_byte_in_the_middle_is_a_gap_and_at_the_end_a_torn_tail),
         TEST(what_cannot_be_a_record_is_refused),
         TEST(an_append_that_fails_leaves_the_file_as_it_was),
     };

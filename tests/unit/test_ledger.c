@@ -109,6 +109,50 @@ static void a_failed_commit_leaves_the_work_at_risk(void **state)
     assert_int_equal(s.of[LEDGER_GOODPUT], 180);
 }
 
+/* "exit@… settling": the program ended with a checkpoint again before the last one was committed. */
+static void exit_while_settling(struct ad *stint, struct sums *s, int64_t at)
+{
+    auto_ad struct ad *record = ad_new();
+    ad_set_string(record, "Record", RECORD_EXIT);
+    ad_set_int(record, "BootUs", at);
+    ad_set_bool(record, "Checkpoint", true);
+    ad_set_bool(record, "Settling", true);
+    ledger_apply(stint, record, add, s);
+}
+
+static void two_checkpoints_that_overlap_count_each_its_own_work(void **state)
+{
+    (void)state;
+    for (int failing = 0; failing < 4; failing++) { /* bit 0: the first fails, bit 1: the second */
+        struct sums s = { 0 };
+        auto_ad struct ad *stint = begun(&s, 0, 0, "fresh");
+        apply(stint, &s, RECORD_RUN, 0, NULL, NULL);
+        apply(stint, &s, RECORD_EXIT, 100, "Checkpoint", "true");
+        apply(stint, &s, RECORD_RUN, 100, NULL, NULL);
+        exit_while_settling(stint, &s, 1100);
+        apply(stint, &s, failing & 1 ? RECORD_FAIL : RECORD_COMMIT, 1150, NULL, NULL);
+        assert_int_equal(s.of[LEDGER_GOODPUT], failing & 1 ? 0 : 100);
+        apply(stint, &s, RECORD_RUN, 1200, NULL, NULL);
+        apply(stint, &s, failing & 2 ? RECORD_FAIL : RECORD_COMMIT, 1250, NULL, NULL);
+        assert_int_equal(s.of[LEDGER_GOODPUT], failing & 2 ? (failing & 1 ? 0 : 100) : 1100);
+        apply(stint, &s, RECORD_FENCE, 1300, NULL, NULL);
+        assert_int_equal(total(&s), 1300);
+    }
+}
+
+static void a_request_that_times_out_does_not_touch_the_checkpoint_under_way(void **state)
+{
+    (void)state;
+    struct sums s = { 0 };
+    auto_ad struct ad *stint = begun(&s, 0, 0, "fresh");
+    apply(stint, &s, RECORD_RUN, 0, NULL, NULL);
+    apply(stint, &s, RECORD_EXIT, 100, "Checkpoint", "true");
+    apply(stint, &s, RECORD_RUN, 100, NULL, NULL);
+    apply(stint, &s, RECORD_FAIL, 150, "Capture", "false");
+    apply(stint, &s, RECORD_COMMIT, 160, NULL, NULL);
+    assert_int_equal(s.of[LEDGER_GOODPUT], 100);
+}
+
 static void a_resume_is_restore_and_a_suspension_is_idle(void **state)
 {
     (void)state;
@@ -195,6 +239,8 @@ int main(void)
         cmocka_unit_test(a_run_without_checkpoints_is_goodput_when_it_completes),
         cmocka_unit_test(a_commit_makes_goodput_at_that_moment_and_only_of_what_it_captured),
         cmocka_unit_test(a_failed_commit_leaves_the_work_at_risk),
+        cmocka_unit_test(two_checkpoints_that_overlap_count_each_its_own_work),
+        cmocka_unit_test(a_request_that_times_out_does_not_touch_the_checkpoint_under_way),
         cmocka_unit_test(a_resume_is_restore_and_a_suspension_is_idle),
         cmocka_unit_test(results_that_can_still_be_delivered_are_not_lost),
         cmocka_unit_test(a_clock_that_runs_backwards_stands_still),
