@@ -88,6 +88,7 @@ static void a_new_pool_finds_its_runners_and_repeats_what_was_asked(void **state
 {
     static const struct { enum job_state state; const char *orders, *events; } cases[] = {
         { JOB_STARTING, "", "" },
+        { JOB_RUNNING, "continue", "disconnected reconnected" },
         { JOB_SUSPENDED, "suspend", "disconnected reconnected" },
         { JOB_VACATING, "vacate", "disconnected reconnected" },
         { JOB_HOLDING, "vacate", "disconnected reconnected" },
