@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #define REQUEST_MAX (INT64_C(1) << 40)
-enum { STARTS_MAX = 64, BACKOFF_FIRST_US = 1000000, BACKOFF_DOUBLINGS = 8 };
+enum { STARTS_MAX = 64, BACKOFF_FIRST_US = 1000000, BACKOFF_DOUBLINGS = 8, SET_ASIDE_US = 5000000 };
 
 /* ---- the order ---- */
 
@@ -53,6 +53,12 @@ static int64_t back_off_us(const struct queue_job *job)
     return (int64_t)BACKOFF_FIRST_US << (failures > BACKOFF_DOUBLINGS ? BACKOFF_DOUBLINGS : failures - 1);
 }
 
+static void add_waiting(struct pool *p, const struct policy_job *job, int64_t wait_us)
+{
+    p->waiting = mem_grow(p->waiting, &p->waiting_capacity, p->waiting_count + 1, sizeof *p->waiting);
+    p->waiting[p->waiting_count++] = (struct waiting){ .job = *job, .not_before_us = clock_boot_us() + wait_us };
+}
+
 void schedule_add(struct pool *p, const struct queue_job *job)
 {
     struct policy_job view = view_of(job);
@@ -62,8 +68,7 @@ void schedule_add(struct pool *p, const struct queue_job *job)
         insert(p, &view);
         return;
     }
-    p->waiting = mem_grow(p->waiting, &p->waiting_capacity, p->waiting_count + 1, sizeof *p->waiting);
-    p->waiting[p->waiting_count++] = (struct waiting){ .job = view, .not_before_us = clock_boot_us() + wait };
+    add_waiting(p, &view, wait);
 }
 
 static bool same(struct job_id a, struct job_id b)
@@ -238,6 +243,7 @@ struct batch {
     struct ad *grants[STARTS_MAX];
     struct active *actives[STARTS_MAX];
     size_t count;
+    struct policy_job *bad; /* the one whose grant failed, in the list of idle jobs */
 };
 
 static void release_batch(struct batch *b)
@@ -255,8 +261,10 @@ static int grant_all(struct pool *p, const size_t *taken, size_t count, struct b
     for (size_t i = 0; i < count; i++) {
         b->count = i + 1;
         if (grant_one(p, p->idle[taken[i]].id, now, &b->jobs[i], &b->grants[i], err) < 0 ||
-            active_add(p, &b->jobs[i], &b->actives[i], err) < 0)
+            active_add(p, &b->jobs[i], &b->actives[i], err) < 0) {
+            b->bad = &p->idle[taken[i]];
             return -1;
+        }
     }
     return 0;
 }
@@ -294,6 +302,13 @@ static void take_waiting(struct pool *p)
         pool_wake(p, first);
 }
 
+/* A job whose grant fails, for its ad can not be read, say, must not keep the others from starting. */
+static void set_aside(struct pool *p, struct policy_job job)
+{
+    schedule_remove(p, job.id);
+    add_waiting(p, &job, SET_ASIDE_US);
+}
+
 static struct policy_room room_left(const struct pool *p)
 {
     return (struct policy_room){
@@ -318,6 +333,8 @@ void schedule_round(struct pool *p)
     struct batch *b = mem_new(struct batch);
     if (grant_batch(p, taken, count, b, &err) < 0) {
         log_error("cannot start jobs, trying again: %s", err.text);
+        if (b->bad)
+            set_aside(p, *b->bad);
         pool_retry(p);
         release_batch(b);
         return;

@@ -249,6 +249,22 @@ static void a_runner_that_cannot_be_started_is_fenced_and_tried_later(void **sta
     assert_int_equal(sum_of_classes(stint), ad_int(stint, "OccupiedUs", -1));
 }
 
+static void a_job_whose_grant_fails_does_not_keep_the_others_from_starting(void **state)
+{
+    struct fixture *f = *state;
+    int bad = fixture_submit(f, 1, ""), good = fixture_submit(f, 1, "");
+    char name[32];
+    snprintf(name, sizeof name, "jobs/%d.0", bad);
+    scratch_write(&f->scratch, name, "in the way of its directory", 4);
+    schedule_round(&f->pool);
+    f->pool.schedule = true; /* what the retry does */
+    schedule_round(&f->pool);
+    assert_string_equal(fixture_state(f, good, 0), "starting");
+    assert_string_equal(fixture_state(f, bad, 0), "idle");
+    assert_int_equal(f->pool.waiting_count, 1);
+    assert_int_equal(f->pool.used.cpus, 1);
+}
+
 static void a_pool_that_died_after_the_grant_finds_and_fences_it(void **state)
 {
     struct fixture *f = *state;
@@ -368,6 +384,7 @@ int main(void)
         TEST(a_grant_says_what_a_runner_must_know),
         TEST(a_grant_after_checkpoints_goes_on_from_them),
         TEST(a_runner_that_cannot_be_started_is_fenced_and_tried_later),
+        TEST(a_job_whose_grant_fails_does_not_keep_the_others_from_starting),
         TEST(a_pool_that_died_after_the_grant_finds_and_fences_it),
         TEST(a_job_that_waits_is_told_why),
         TEST(a_job_behind_others_is_told_how_many),
