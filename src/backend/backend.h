@@ -38,3 +38,7 @@ void backend_order(int line, const struct ad *order);
 /* Whether a runner (or what is left of its job's processes) still holds the job's lock. When it is free, it is held by the
  * caller from now on: *lock is a descriptor to close. */
 bool backend_alive(const struct backend_job *job, int *lock);
+
+/* As many descriptors for this process as it may have: it holds several for each job and client. Runners get what was the limit
+ * before, for programs that select(2) must not see more. */
+void backend_raise_descriptors(void);

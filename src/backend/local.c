@@ -11,10 +11,23 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 extern char **environ;
+
+static struct rlimit descriptors_before;
+
+void backend_raise_descriptors(void)
+{
+    struct rlimit limit;
+    if (descriptors_before.rlim_max > 0 || getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return;
+    descriptors_before = limit;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
 
 /* Not made durable: a machine that crashes takes the runner with it, and the pool writes the grant anew for each. */
 static int write_grant(int job_dir, const struct ad *grant, struct error *err)
@@ -52,6 +65,8 @@ static int spawn(const struct backend_job *job, int line, struct error *err)
     int result = posix_spawn(&pid, job->runner, &actions, &attr, argv, environ);
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attr);
+    if (result == 0 && descriptors_before.rlim_max > 0) /* not before the spawn: `line` may lie above the old limit */
+        prlimit(pid, RLIMIT_NOFILE, &descriptors_before, NULL);
     if (result == 0)
         return 0;
     errno = result;

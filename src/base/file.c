@@ -7,6 +7,7 @@
  */
 #include "base/file.h"
 
+#include "base/clock.h"
 #include "base/fault.h"
 #include "base/mem.h"
 
@@ -14,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -153,6 +155,26 @@ int file_write_all(int fd, const void *data, size_t len, struct error *err)
     return 0;
 }
 
+int file_write_until(int fd, const void *data, size_t len, int64_t deadline_us, struct error *err)
+{
+    const char *at = data;
+    while (len > 0) {
+        ssize_t n = write(fd, at, len);
+        if (n < 0 && errno == EPIPE)
+            return FILE_STUCK;
+        if (n < 0 && errno != EAGAIN && errno != EINTR)
+            return error_sys(err, "cannot write");
+        int64_t left_ms = (deadline_us - clock_boot_us() + 999) / 1000;
+        if (n < 0 && left_ms <= 0)
+            return FILE_STUCK;
+        if (n < 0 && errno == EAGAIN)
+            poll(&(struct pollfd){ .fd = fd, .events = POLLOUT }, 1, (int)left_ms);
+        at += n > 0 ? n : 0;
+        len -= n > 0 ? (size_t)n : 0;
+    }
+    return 0;
+}
+
 int file_sync(int fd, const char *what, struct error *err)
 {
     /* Descriptors that were opened with O_PATH (file_open_parent) cannot be synced; what they name can. */
@@ -239,10 +261,23 @@ struct removal {
 
 static int remove_entry(struct removal *removal, int dir, const char *name, struct error *err);
 
+/* Lets its owner into a directory, and nobody into what a link that took its name leads to. Root needs no such thing, and what
+ * root would open up may have been put there by somebody else. */
+static void open_up(int dir, const char *name)
+{
+    char path[32];
+    if (geteuid() == 0)
+        return;
+    auto_close int fd = openat(dir, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    if (fd >= 0)
+        chmod(path, 0700);
+}
+
 static int lift(struct removal *removal, int dir, const char *name, struct error *err)
 {
     char lifted[32];
-    fchmodat(dir, name, 0700, 0); /* a directory must be writable for its ".." to change */
+    open_up(dir, name); /* a directory must be writable for its ".." to change */
     for (;;) {
         snprintf(lifted, sizeof lifted, ".lifted.%d", removal->lifted++);
         if (renameat(dir, name, removal->top, lifted) == 0)
@@ -272,15 +307,10 @@ static int empty_dir(struct removal *removal, int fd, struct error *err)
     return r;
 }
 
-static int open_to_empty(int dir, const char *name, struct error *err)
+static int open_to_empty(int dir, const char *name)
 {
-    int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0 && errno == EACCES && fchmodat(dir, name, 0700, 0) == 0)
-        fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0)
-        return error_sys(err, "cannot open '%s'", name);
-    fchmod(fd, 0700);
-    return fd;
+    open_up(dir, name);
+    return openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
 static int remove_entry(struct removal *removal, int dir, const char *name, struct error *err)
@@ -294,9 +324,11 @@ static int remove_entry(struct removal *removal, int dir, const char *name, stru
             return 0;
         if (removal->depth >= REMOVE_DEPTH_MAX)
             return lift(removal, dir, name, err);
-        int fd = open_to_empty(dir, name, err);
+        int fd = open_to_empty(dir, name);
+        if (fd < 0 && errno == ENOENT)
+            return 0; /* somebody else removes it too */
         if (fd < 0)
-            return -1;
+            return error_sys(err, "cannot open '%s'", name);
         int lifted = removal->lifted;
         if (removal->depth == 0)
             removal->top = fd;

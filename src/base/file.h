@@ -39,6 +39,10 @@ int file_read_fd(int fd, struct buf *out, struct error *err);
 
 /* All of it or an error; restarts after EINTR. */
 int file_write_all(int fd, const void *data, size_t len, struct error *err);
+/* As file_write_all, to a FIFO or device that does not block: waits for it to take more. Outcome FILE_STUCK when it has not
+ * taken all of it by `deadline_us` (boot clock), or nobody reads there any more. */
+enum { FILE_STUCK = 2 };
+int file_write_until(int fd, const void *data, size_t len, int64_t deadline_us, struct error *err);
 /* Replaces a file atomically: temporary name, write, fsync, rename, fsync of the directory. Durable on return.
  * `point` names the fault points "<point>.write", "<point>.rename". */
 int file_replace(int dir, const char *name, const void *data, size_t len, mode_t mode, const char *point,

@@ -36,26 +36,48 @@ static int write_file(int dir, const char *name, const char *text, struct error 
     return 0;
 }
 
-/* The caller's own group: the line "0::/path" (v2) or "N:controller:/path" (v1) of /proc/self/cgroup. */
-static char *own_path(const char *controller)
+/* Whether a comma-separated list has the name; an empty name is in the empty list only. */
+static bool has_name(const char *list, size_t len, const char *name)
+{
+    size_t want = strlen(name), at = 0;
+    do {
+        size_t n = strcspn(list + at, ",:");
+        if (n == want && strncmp(list + at, name, n) == 0)
+            return true;
+        at += n + 1;
+    } while (at < len);
+    return false;
+}
+
+char *cgroup_path_in(const char *text, const char *controller, char **mount)
+{
+    for (const char *line = text; line && *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
+        size_t number = strspn(line, "0123456789");
+        const char *list = line + number + 1;
+        size_t len = line[number] == ':' ? strcspn(list, ":\n") : 0;
+        if (number == 0 || line[number] != ':' || list[len] != ':' || !has_name(list, len, controller))
+            continue;
+        if (mount)
+            *mount = mem_dup_n(list, len);
+        return mem_dup_n(list + len + 1, strcspn(list + len + 1, "\n"));
+    }
+    return NULL;
+}
+
+/* The caller's own group. */
+static char *own_path(const char *controller, char **mount)
 {
     auto_buf struct buf text = { .max = 65536 };
     struct error ignored;
     if (file_read(AT_FDCWD, "/proc/self/cgroup", &text, &ignored) != 0)
         return NULL;
-    auto_free char *mark = mem_printf(":%s:", controller);
-    for (const char *line = buf_cstr(&text); line && *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
-        const char *at = strstr(line, mark);
-        if (at && at < line + strcspn(line, "/"))
-            return mem_dup_n(at + strlen(mark), strcspn(at + strlen(mark), "\n"));
-    }
-    return NULL;
+    return cgroup_path_in(buf_cstr(&text), controller, mount);
 }
 
 /* The directory in which stints' groups may be made. */
 static char *v2_parent(struct error *err)
 {
-    auto_free char *own = own_path("");
+    auto_free char *own = own_path("", NULL);
     auto_buf struct buf controllers = { .max = 4096 };
     if (!own || access("/sys/fs/cgroup/cgroup.controllers", F_OK) < 0) {
         error_set(err, ERR_SYSTEM, "this system has no unified cgroup hierarchy");
@@ -82,8 +104,9 @@ static char *v2_parent(struct error *err)
 
 static char *v1_parent(const char *controller)
 {
-    auto_free char *own = own_path(controller);
-    char *path = own ? mem_printf("/sys/fs/cgroup/%s%s", controller, strcmp(own, "/") == 0 ? "" : own) : NULL;
+    auto_free char *mount = NULL;
+    auto_free char *own = own_path(controller, &mount); /* controllers mounted together: the directory has all their names */
+    char *path = own ? mem_printf("/sys/fs/cgroup/%s%s", mount, strcmp(own, "/") == 0 ? "" : own) : NULL;
     if (path && access(path, W_OK) == 0)
         return path;
     free(path);

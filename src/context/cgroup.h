@@ -16,6 +16,9 @@ struct cgroup;
 const char *cgroup_support(struct error *err);
 /* Makes the cgroup `name` with the limits. */
 int cgroup_make(const char *name, int cpus, int64_t memory_bytes, struct cgroup **cgroup, struct error *err);
+/* In the text of /proc/PID/cgroup: the path of the group in the hierarchy with that controller ("" is version 2's), and the
+ * names of all that are mounted with it. Both yours; `mount` may be NULL. NULL = there is none. */
+char *cgroup_path_in(const char *text, const char *controller, char **mount);
 /* Descriptors to write a process id to, for each hierarchy; at most 2. */
 int cgroup_procs(const struct cgroup *cgroup, int fds[2]);
 /* A process of the group was killed because of its memory limit. */

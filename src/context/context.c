@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -120,6 +121,18 @@ void context_signal(struct context *c, int signal)
     order(c, JOBROOT_SIGNAL, signal);
 }
 
+/* Whoever sleeps in sigwait has, as long as it sleeps, neither a handler nor the signal blocked: the kernel takes it out of the
+ * mask. Which signals it waits for can not be seen; that a program waits for a signal at all is taken as a sign. */
+static bool awaits_signal(const struct context *c)
+{
+    char path[64], text[256];
+    snprintf(path, sizeof path, "/proc/%d/syscall", (int)c->program);
+    auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    text[n > 0 ? n : 0] = '\0';
+    return n > 0 && strtol(text, NULL, 10) == SYS_rt_sigtimedwait && text[0] >= '0' && text[0] <= '9';
+}
+
 /* SigBlk, SigIgn and SigCgt of /proc/PID/status are masks in hexadecimal, signal 1 the lowest bit. */
 bool context_heeds(const struct context *c, int signal)
 {
@@ -137,7 +150,7 @@ bool context_heeds(const struct context *c, int signal)
         if (at)
             mask |= strtoull(at + strlen(names[i]), NULL, 16);
     }
-    return mask >> (signal - 1) & 1;
+    return (mask >> (signal - 1) & 1) || awaits_signal(c);
 }
 
 void context_suspend(struct context *c)

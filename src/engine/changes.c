@@ -5,8 +5,10 @@
 #include "base/mem.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -83,34 +85,62 @@ static int scan_dir(struct scan *s, int dir, const char *prefix, int depth, stru
     return r;
 }
 
-static int reopen(int dir, struct error *err)
+static int scan_as(struct scan *s, int work, const struct identity *owner, struct error *err)
 {
-    int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return fd >= 0 ? fd : error_sys(err, "cannot open the working directory");
+    if (owner && identity_enter(owner, err) < 0)
+        return -1;
+    int fd = openat(work, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int r = fd < 0 ? error_sys(err, "cannot open the working directory") : scan_dir(s, fd, "", 0, err);
+    identity_leave();
+    return r;
 }
 
-int changes_record(int work, int dir, struct error *err)
+int changes_record(int work, int dir, const struct identity *owner, struct error *err)
 {
     auto_buf struct buf lines = { .max = LIST_MAX };
     struct scan s = { .record = &lines };
-    int fd = reopen(work, err);
-    if (fd < 0 || scan_dir(&s, fd, "", 0, err) < 0)
+    if (scan_as(&s, work, owner, err) < 0)
         return -1;
     if (lines.full)
         return error_set(err, ERR_LIMIT, "too many input files");
-    auto_close int out = openat(dir, "inputs", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (unlinkat(dir, "inputs", 0) < 0 && errno != ENOENT)
+        return error_sys(err, "cannot remove the old list of inputs");
+    auto_close int out = openat(dir, "inputs", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (out < 0)
         return error_sys(err, "cannot create the list of inputs");
     return file_write_all(out, buf_cstr(&lines), lines.len, err);
 }
 
-int changes_list(int work, int dir, bool directories, struct command_list *changed, struct error *err)
+static int read_known(int dir, struct buf *known, struct error *err)
+{
+    struct stat st;
+    auto_close int fd = openat(dir, "inputs", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT)
+        return 0; /* nothing was put there */
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return error_sys(err, "cannot open the list of inputs");
+    if (!S_ISREG(st.st_mode))
+        return error_set(err, ERR_INVALID, "the list of inputs is no file");
+    return file_read_fd(fd, known, err);
+}
+
+static int list(int work, int dir, const struct identity *owner, struct scan *s, struct error *err)
 {
     auto_buf struct buf known = { .max = LIST_MAX };
-    int r = file_read(dir, "inputs", &known, err);
-    if (r < 0)
+    if (read_known(dir, &known, err) < 0)
         return -1;
-    struct scan s = { .known = buf_cstr(&known), .changed = changed, .directories = directories };
-    int fd = reopen(work, err);
-    return fd < 0 ? -1 : scan_dir(&s, fd, "", 0, err);
+    s->known = buf_cstr(&known);
+    return scan_as(s, work, owner, err);
+}
+
+int changes_list(int work, int dir, const struct identity *owner, struct command_list *changed, struct error *err)
+{
+    struct scan s = { .changed = changed, .directories = true };
+    return list(work, dir, owner, &s, err);
+}
+
+int changes_list_top(int work, int dir, const struct identity *owner, struct command_list *changed, struct error *err)
+{
+    struct scan s = { .changed = changed };
+    return list(work, dir, owner, &s, err);
 }

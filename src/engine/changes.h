@@ -5,12 +5,15 @@
 #pragma once
 
 #include "base/error.h"
+#include "base/identity.h"
 #include "job/command.h"
 
-#include <stdbool.h>
+/* `work` is read with the owner's rights (NULL: the process's own), `dir` with the process's own. */
 
 /* Writes the list of everything below `work` to the file "inputs" in `dir`. */
-int changes_record(int work, int dir, struct error *err);
-/* The names (relative to work) of what is new or changed: files, links and, when `directories`, what is below directories;
- * otherwise only the top level's files. A new directory comes as its files and, if empty, as itself. */
-int changes_list(int work, int dir, bool directories, struct command_list *out, struct error *err);
+int changes_record(int work, int dir, const struct identity *owner, struct error *err);
+/* The names (relative to work) of what is new or changed: files and links, and what is below directories. A new directory
+ * comes as its files and, if empty, as itself. */
+int changes_list(int work, int dir, const struct identity *owner, struct command_list *out, struct error *err);
+/* Of these only files and links at the top level. */
+int changes_list_top(int work, int dir, const struct identity *owner, struct command_list *out, struct error *err);

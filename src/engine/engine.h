@@ -14,7 +14,8 @@
 struct engine_site {
     const struct ad *job;
     const struct protocol *protocol;
-    int dir;  /* the stint's directory: "inputs" is here */
+    const struct identity *owner; /* with whose rights work and std are read and written; NULL: the process's */
+    int dir;  /* the stint's directory, out of the job's reach: "inputs" is here */
     int work; /* the program's working directory */
     int std;  /* its standard output and error, as files */
 };
@@ -38,4 +39,4 @@ int engine_salvage(const struct engine_site *site, struct store *store, const ch
                    struct error *err);
 /* Puts a generation's files into the site. */
 int engine_restore(const struct engine_site *site, struct store *store, const char *id, const struct manifest *manifest,
-                   const struct identity *owner, struct error *err);
+                   struct error *err);

@@ -34,7 +34,7 @@ static int state_files(const struct engine_site *site, const char *first, struct
     else
         command_files(site->job, "TransferOutput", names);
     if (names->count == 0) /* no list, or one that says that nothing is output: then the state is what changed */
-        return changes_list(site->work, site->dir, true, names, err);
+        return changes_list(site->work, site->dir, site->owner, names, err);
     return 0;
 }
 
@@ -48,7 +48,7 @@ static int capture_names(const struct engine_site *site, struct store *store, co
     sources[count++] = (struct store_source){ .tree = "std", .name = "stderr", .optional = true };
     for (size_t i = 0; i < names->count; i++)
         sources[count++] = (struct store_source){ .tree = "work", .name = names->items[i], .optional = optional };
-    return store_capture(store, id, trees, 2, sources, count, out, err);
+    return store_capture(store, id, site->owner, trees, 2, sources, count, out, err);
 }
 
 static int capture_files(const struct engine_site *site, struct store *store, const char *id, struct manifest *out,
@@ -92,8 +92,8 @@ int engine_salvage(const struct engine_site *site, struct store *store, const ch
 }
 
 int engine_restore(const struct engine_site *site, struct store *store, const char *id, const struct manifest *manifest,
-                   const struct identity *owner, struct error *err)
+                   struct error *err)
 {
     const struct store_tree trees[] = { { "work", site->work }, { "std", site->std } };
-    return store_extract(store, id, manifest, trees, 2, owner->uid, owner->gid, err);
+    return store_extract(store, id, site->owner, manifest, trees, 2, err);
 }

@@ -69,10 +69,12 @@ static bool collect(void *data, const struct queue_job *job)
     if (a->constraint) {
         struct ad *ad = NULL;
         struct error ignored;
+        if (!pool_may(a->pool, a->uid, job->uid))
+            return true;
         if (report_job(a->pool, job, &ad, &ignored) < 0)
             return true;
         struct ad_scope scope = { .my = ad, .now = clock_wall_us() / CLOCK_SECOND_US };
-        bool wanted = ad_expr_true(a->constraint, &scope) && pool_may(a->pool, a->uid, job->uid);
+        bool wanted = ad_expr_true(a->constraint, &scope);
         ad_free(ad);
         if (!wanted)
             return true;
@@ -297,7 +299,7 @@ void actions_vacate_all(struct pool *p)
 
 /* ---- edit ---- */
 
-static int apply_edit(struct pool *p, struct queue_job *job, const struct ad *set, struct error *err)
+static int apply_edit(struct pool *p, uid_t uid, struct queue_job *job, const struct ad *set, struct error *err)
 {
     struct ad *full = NULL;
     for (size_t i = 0; i < ad_count(set); i++)
@@ -309,6 +311,7 @@ static int apply_edit(struct pool *p, struct queue_job *job, const struct ad *se
     int result = submit_check(full, err);
     if (result == 0)
         result = schedule_requests(full, job, err);
+    submit_clamp(p, uid, job);
     if (result == 0)
         result = event_add(p, job, full, event_new("edited", clock_wall_us()), err);
     ad_free(full);
@@ -327,7 +330,7 @@ static int edit_job(struct pool *p, uid_t uid, struct queue_job *job, const stru
         return error_set(err, ERR_INVALID, "nothing to edit");
     if (queue_begin(p->queue, err) < 0)
         return -1;
-    if (apply_edit(p, job, set, err) < 0) {
+    if (apply_edit(p, uid, job, set, err) < 0) {
         event_rollback(p);
         return -1;
     }

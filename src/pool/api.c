@@ -3,7 +3,11 @@
  * ours. Who asks is what the kernel says of the socket's peer, never what the request says.
  *
  * A client that waits for events has its connection suspended; it is resumed by the next event or its deadline, and its
- * handler simply runs again.
+ * handler simply runs again. The library does not look at a suspended connection, so we watch it ourselves for the client's
+ * death, which brings the deadline forward.
+ *
+ * When there are as many connections as there may be, or no descriptors, the library stops listening, and begins again only
+ * in a run after the one that cleaned a connection up: so each end of a connection asks for one more run.
  */
 #include "base/clock.h"
 #include "base/file.h"
@@ -21,11 +25,22 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { BODY_MAX = 256 << 20, CONNECTIONS_MAX = 512, TIMEOUT_S = 120, LARGE = 128 << 10 };
+enum {
+    BODY_MAX = 256 << 20,   /* of a pool's master */
+    BODY_USER_MAX = 64 << 20,
+    ANSWER_MAX = 256 << 20,
+    CONNECTIONS_MAX = 512,
+    WAITS_MAX = 256,        /* of a pool's master: the others are for his other commands */
+    WAITS_USER_MAX = 32,
+    TIMEOUT_S = 120,
+    LARGE = 128 << 10,
+    RUNS_MAX = 16,          /* of the library in one round */
+};
 
 struct waiter {
     struct waiter *next;
     struct request *rq;
+    struct loop_watch *watch; /* of its connection, for the client's death */
     int64_t seen; /* the last event that it knows there is nothing in for it */
 };
 
@@ -88,42 +103,92 @@ static enum MHD_Result send_bytes(struct request *rq, unsigned status, struct bu
     return result;
 }
 
-static enum MHD_Result send_ad(struct request *rq, unsigned status, const struct ad *ad)
+static enum MHD_Result send_error(struct request *rq, unsigned status, const char *kind, const char *message)
 {
-    auto_buf struct buf text = { .max = 1u << 30 };
+    auto_ad struct ad *ad = ad_new();
+    auto_buf struct buf text = { 0 };
+    ad_set_string(ad, "Error", message);
+    ad_set_string(ad, "Kind", kind);
     ad_print_json(ad, &text);
     buf_char(&text, '\n');
+    rq->is_raw = false;
     return send_bytes(rq, status, &text, "application/json");
 }
 
-static enum MHD_Result send_error(struct request *rq, unsigned status, const char *kind, const char *text)
+static enum MHD_Result send_ad(struct request *rq, const struct ad *ad)
 {
-    auto_ad struct ad *ad = ad_new();
-    ad_set_string(ad, "Error", text);
-    ad_set_string(ad, "Kind", kind);
-    return send_ad(rq, status, ad);
+    auto_buf struct buf text = { .max = ANSWER_MAX };
+    ad_print_json(ad, &text);
+    buf_char(&text, '\n');
+    if (text.full)
+        return send_error(rq, MHD_HTTP_CONTENT_TOO_LARGE, error_kind_name(ERR_LIMIT),
+                          "the answer is longer than 256 MiB; ask for fewer jobs, or for some of their attributes");
+    return send_bytes(rq, MHD_HTTP_OK, &text, "application/json");
 }
 
-static void suspend(struct request *rq)
+/* ---- waiting ---- */
+
+static bool is_master(const struct request *rq)
 {
-    struct waiter *w = mem_new(struct waiter);
-    *w = (struct waiter){ .next = rq->pool->waiters, .rq = rq, .seen = rq->pool->last_event };
-    rq->pool->waiters = w;
+    return rq->uid == 0 || rq->uid == rq->pool->owner.uid;
+}
+
+static bool may_wait(const struct request *rq)
+{
+    int waits = 0;
+    for (const struct waiter *w = rq->pool->waiters; w; w = w->next)
+        waits += w->rq->uid == rq->uid;
+    return waits < (is_master(rq) ? WAITS_MAX : WAITS_USER_MAX);
+}
+
+/* The client is gone, or has said all that it wants to say: who still listens gets what there is. */
+static void on_hangup(void *data, uint32_t events)
+{
+    struct waiter *w = data;
+    (void)events;
+    w->rq->deadline = 1;
+    loop_unwatch(w->watch);
+    w->watch = NULL;
+}
+
+static int descriptor_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    return info ? info->connect_fd : -1;
+}
+
+static enum MHD_Result suspend(struct request *rq)
+{
+    struct pool *p = rq->pool;
     rq->wait = false;
+    if (!may_wait(rq))
+        return send_error(rq, MHD_HTTP_TOO_MANY_REQUESTS, error_kind_name(ERR_LIMIT),
+                          "too many of your requests wait for events already; end some, or ask without waiting");
+    struct waiter *w = mem_new(struct waiter);
+    int fd = descriptor_of(rq->source);
+    *w = (struct waiter){ .next = p->waiters, .rq = rq, .seen = p->last_event };
+    w->watch = fd >= 0 ? loop_watch(p->loop, fd, EPOLLRDHUP, on_hangup, w) : NULL;
+    p->waiters = w;
     MHD_suspend_connection(rq->source);
-    pool_wake(rq->pool, clock_boot_us()); /* a round that sets the timer for the deadline */
+    pool_wake(p, clock_boot_us()); /* a round that sets the timer for the deadline */
+    return MHD_YES;
+}
+
+static void resume(struct waiter *w)
+{
+    loop_unwatch(w->watch); /* before the connection may close its descriptor */
+    MHD_resume_connection(w->rq->source);
+    free(w);
 }
 
 static enum MHD_Result dispatch(struct request *rq, const char *method, const char *url)
 {
     auto_ad struct ad *answer = ad_new();
     struct error err = { 0 };
-    int result = rq->body.full ? error_set(&err, ERR_LIMIT, "the request is longer than %d bytes", BODY_MAX)
+    int result = rq->body.full ? error_set(&err, ERR_LIMIT, "the request is longer than %zu MiB", rq->body.max >> 20)
                                : request_run(rq, method, url, answer, &err);
-    if (rq->wait) {
-        suspend(rq);
-        return MHD_YES;
-    }
+    if (rq->wait)
+        return suspend(rq);
     if (result < 0 && err.kind != ERR_INVALID && err.kind != ERR_DENIED)
         log_error("%s %s: %s", method, url, err.text);
     if (result < 0)
@@ -132,17 +197,16 @@ static enum MHD_Result dispatch(struct request *rq, const char *method, const ch
         return send_error(rq, MHD_HTTP_NOT_FOUND, "invalid", rq->id.cluster ? "there is no such job" : "there is no such page");
     if (rq->is_raw)
         return send_bytes(rq, MHD_HTTP_OK, &rq->raw, "application/octet-stream");
-    return send_ad(rq, MHD_HTTP_OK, answer);
+    return send_ad(rq, answer);
 }
 
 /* ---- libmicrohttpd's callbacks ---- */
 
 static uid_t peer_of(struct MHD_Connection *connection)
 {
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     struct ucred peer;
     socklen_t len = sizeof peer;
-    if (!info || getsockopt(info->connect_fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+    if (getsockopt(descriptor_of(connection), SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
         return (uid_t)-1;
     return peer.uid;
 }
@@ -154,7 +218,8 @@ static enum MHD_Result on_request(void *data, struct MHD_Connection *connection,
     (void)version;
     if (!rq) {
         rq = mem_new(struct request);
-        *rq = (struct request){ .pool = data, .query = query_of, .source = connection, .uid = peer_of(connection), .body.max = BODY_MAX };
+        *rq = (struct request){ .pool = data, .query = query_of, .source = connection, .uid = peer_of(connection) };
+        rq->body.max = is_master(rq) ? BODY_MAX : BODY_USER_MAX;
         *state = rq;
         return MHD_YES;
     }
@@ -182,6 +247,14 @@ static void on_completed(void *data, struct MHD_Connection *connection, void **s
         malloc_trim(0); /* malloc would keep the room of a long list for good */
 }
 
+static void on_connection(void *data, struct MHD_Connection *connection, void **socket, enum MHD_ConnectionNotificationCode code)
+{
+    struct pool *p = data;
+    (void)connection;
+    (void)socket;
+    p->http_again = p->http_again || code == MHD_CONNECTION_NOTIFY_CLOSED;
+}
+
 static void on_http(void *data, uint32_t events)
 {
     struct pool *p = data;
@@ -196,6 +269,7 @@ int api_open(struct pool *p, struct error *err)
         return -1;
     p->http = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, p,
                                MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_NOTIFY_COMPLETED, on_completed, p,
+                               MHD_OPTION_NOTIFY_CONNECTION, on_connection, p,
                                MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
                                MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)TIMEOUT_S, MHD_OPTION_END);
     if (!p->http) {
@@ -220,8 +294,7 @@ static bool wake(struct pool *p)
             continue;
         }
         *at = w->next;
-        MHD_resume_connection(w->rq->source);
-        free(w);
+        resume(w);
         any = true;
     }
     if (first != INT64_MAX)
@@ -229,14 +302,23 @@ static bool wake(struct pool *p)
     return any;
 }
 
-void api_round(struct pool *p)
+/* Whether the library has something to do without waiting for a descriptor. */
+static bool is_busy(struct pool *p)
 {
     MHD_UNSIGNED_LONG_LONG timeout;
-    if (wake(p))
+    return MHD_get_timeout(p->http, &timeout) == MHD_YES && timeout == 0;
+}
+
+void api_round(struct pool *p)
+{
+    bool again = wake(p);
+    for (int i = 0; i < RUNS_MAX && (again || p->http_again || is_busy(p)); i++) {
+        again = false;
+        p->http_again = false;
         MHD_run(p->http);
-    /* what the library still has to do without waiting for a descriptor */
-    for (int i = 0; i < 16 && MHD_get_timeout(p->http, &timeout) == MHD_YES && timeout == 0; i++)
-        MHD_run(p->http);
+    }
+    if (p->http_again)
+        pool_wake(p, clock_boot_us());
     if (p->stopping)
         loop_stop(p->loop);
 }
@@ -248,8 +330,7 @@ void api_close(struct pool *p)
     while (p->waiters) {
         struct waiter *w = p->waiters;
         p->waiters = w->next;
-        MHD_resume_connection(w->rq->source);
-        free(w);
+        resume(w);
     }
     loop_unwatch(p->http_watch);
     unlinkat(p->dir, "pool.sock", 0);

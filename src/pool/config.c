@@ -15,7 +15,7 @@
 
 #define SECOND_US INT64_C(1000000)
 
-enum setting_kind { SETTING_COUNT, SETTING_MEGABYTES, SETTING_KILOBYTES, SETTING_DURATION, SETTING_LIMITS };
+enum setting_kind { SETTING_COUNT, SETTING_MANY, SETTING_MEGABYTES, SETTING_KILOBYTES, SETTING_DURATION, SETTING_LIMITS };
 
 static const struct {
     const char *name;
@@ -31,6 +31,7 @@ static const struct {
     { "keep_generations", SETTING_COUNT, offsetof(struct config, keep_generations) },
     { "history", SETTING_DURATION, offsetof(struct config, history_us) },
     { "usage_halflife", SETTING_DURATION, offsetof(struct config, usage_halflife_us) },
+    { "max_jobs_per_user", SETTING_MANY, offsetof(struct config, max_jobs_per_user) },
     { "limits", SETTING_LIMITS, offsetof(struct config, limits) },
 };
 
@@ -47,9 +48,10 @@ static bool parse_value(struct config *c, size_t i, const char *value)
     char *end;
     switch (settings[i].kind) {
     case SETTING_COUNT:
+    case SETTING_MANY:
         number = strtol(value, &end, 10);
         *(int *)field = (int)number;
-        return *end == '\0' && number >= 1 && number <= 100000;
+        return *end == '\0' && number >= 1 && number <= (settings[i].kind == SETTING_COUNT ? 100000 : 1000000000);
     case SETTING_MEGABYTES:
     case SETTING_KILOBYTES: {
         int64_t unit = settings[i].kind == SETTING_MEGABYTES ? 1 << 20 : 1 << 10;
@@ -103,6 +105,7 @@ static void set_defaults(struct pool *p)
         .history_us = 30 * 86400 * SECOND_US,
         .usage_halflife_us = 86400 * SECOND_US,
         .keep_generations = 2,
+        .max_jobs_per_user = p->machine_wide ? 100000 : 0,
         .limits = true,
     };
     if (fstatvfs(p->dir, &fs) == 0)

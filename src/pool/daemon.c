@@ -1,7 +1,7 @@
 /*
  * The pool's life: what is opened at its start and in which order, what a round of the loop does, and what is left at its end.
- * Whatever state the last pool left, killed or not, is taken up here: directories of jobs that are gone are removed, jobs that
- * hold a slot are looked after again, idle ones are put in order. Only then does it answer.
+ * Whatever state the last pool left, killed or not, is taken up here: jobs that hold a slot are looked after again, idle ones are
+ * put in order; then it answers, and directories of jobs that are gone are put into the trash.
  */
 #include "base/clock.h"
 #include "base/file.h"
@@ -50,14 +50,25 @@ static void on_wake(void *data)
     p->wake_at = INT64_MAX;
 }
 
+int pool_trim(struct pool *p, struct moment now, struct error *err)
+{
+    int64_t by_boot = p->started_us + (now.boot_us - p->started_boot_us);
+    int64_t safe = now.wall_us < by_boot ? now.wall_us : by_boot;
+    if (queue_begin(p->queue, err) < 0)
+        return -1;
+    if (queue_trim_history(p->queue, safe - p->config.history_us, err) < 0) {
+        queue_rollback(p->queue);
+        return -1;
+    }
+    return queue_commit(p->queue, err);
+}
+
 static void on_tick(void *data)
 {
     struct pool *p = data;
-    struct error ignored;
-    if (queue_begin(p->queue, &ignored) == 0) {
-        queue_trim_history(p->queue, clock_wall_us() - p->config.history_us, &ignored);
-        queue_commit(p->queue, &ignored);
-    }
+    struct error err;
+    if (pool_trim(p, clock_now(), &err) < 0)
+        log_error("the history stays as it is: %s", err.text);
     p->schedule = true;
     loop_timer_set(p->tick, clock_boot_us() + TICK_US);
 }
@@ -66,8 +77,9 @@ static void on_signal(void *data, int signal)
 {
     struct pool *p = data;
     if (signal == SIGCHLD) {
-        while (waitpid(-1, NULL, WNOHANG) > 0)
-            ;
+        int status;
+        for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
+            trash_reaped(p, pid, status);
         return;
     }
     log_info("stopping; running jobs go on without the pool");
@@ -81,6 +93,7 @@ void pool_round(void *data)
     active_round(p);
     schedule_round(p);
     userlog_round(p);
+    trash_round(p);
     api_round(p);
     if (p->vacating && !p->active) {
         p->stopping = true;
@@ -118,6 +131,7 @@ static void sweep(struct pool *p)
         closedir(d);
     }
     store_each_job(p->store, sweep_store, p, &ignored);
+    p->trash = true; /* the last pool's */
 }
 
 static char *find_runner(void)
@@ -137,17 +151,17 @@ static char *find_runner(void)
 
 static int open_dirs(struct pool *p, const char *path, struct error *err)
 {
-    mode_t mode = geteuid() == 0 ? 0711 : 0700; /* users of a machine-wide pool must reach its socket and their sandboxes */
-    p->dir = file_make_dirs(path, mode, err);
+    char *jobs_path;
+    p->dir = place_open(path, &p->dir_path, err);
     if (p->dir < 0)
         return -1;
-    p->dir_path = realpath(path, NULL);
-    if (!p->dir_path)
-        return error_sys(err, "cannot resolve '%s'", path);
-    p->jobs_path = mem_printf("%s/jobs", p->dir_path);
     p->store_path = mem_printf("%s/store", p->dir_path);
-    p->jobs_dir = file_make_dirs(p->jobs_path, mode, err);
-    return p->jobs_dir < 0 ? -1 : 0;
+    auto_free char *jobs = mem_printf("%s/jobs", p->dir_path);
+    p->jobs_dir = place_open(jobs, &jobs_path, err);
+    if (p->jobs_dir < 0)
+        return -1;
+    p->jobs_path = jobs_path;
+    return 0;
 }
 
 bool pool_answers(const struct pool *p)
@@ -178,7 +192,9 @@ int pool_open_state(struct pool *p, const char *path, struct error *err)
 {
     *p = (struct pool){ .dir = -1, .jobs_dir = -1, .lock = -1, .wake_at = INT64_MAX };
     p->started_us = clock_wall_us();
-    p->machine_wide = geteuid() == 0 && !getenv("STINT_PRIVATE");
+    p->started_boot_us = clock_boot_us();
+    p->logs_due_us = INT64_MAX;
+    p->machine_wide = place_is_machine_wide();
     if (open_dirs(p, path, err) < 0)
         return -1;
     int result = lock_dir(p, err);
@@ -195,7 +211,7 @@ int pool_open_state(struct pool *p, const char *path, struct error *err)
     p->wake = loop_timer(p->loop, INT64_MAX, on_wake, p);
     p->tick = loop_timer(p->loop, clock_boot_us() + TICK_US, on_tick, p);
     p->logs = true;
-    p->logs_doubtful = true;
+    p->logs_doubtful = p->last_event;
     return 0;
 }
 
@@ -207,16 +223,17 @@ int pool_open(struct pool *p, const char *path, struct error *err)
         return result;
     if (loop_signals(p->loop, signals, on_signal, p, err) < 0)
         return -1;
-    sweep(p);
-    if (active_recover(p, err) < 0 || schedule_load(p, err) < 0)
+    if (active_recover(p, err) < 0 || schedule_load(p, err) < 0 || api_open(p, err) < 0)
         return -1;
-    return api_open(p, err);
+    sweep(p);
+    return 0;
 }
 
 void pool_close(struct pool *p)
 {
     api_close(p);
     active_drop_all(p);
+    userlog_close(p);
     store_close(p->store);
     queue_close(p->queue);
     loop_timer_free(p->retry);

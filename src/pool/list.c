@@ -51,6 +51,11 @@ static bool add_job(void *data, const struct queue_job *job)
         q->failed = -1;
         return false;
     }
+    if (!pool_may(q->rq->pool, q->rq->uid, job->uid)) { /* a constraint must not tell what is not shown either */
+        struct ad *some = report_public(ad);
+        ad_free(ad);
+        ad = some;
+    }
     struct ad_scope scope = { .my = ad, .now = clock_wall_us() / CLOCK_SECOND_US };
     if (q->constraint && !ad_expr_true(q->constraint, &scope)) {
         ad_free(ad);
@@ -108,9 +113,22 @@ int list_jobs(struct request *rq, struct ad *answer, struct error *err)
 
 /* ---- events ---- */
 
+struct event_query {
+    struct request *rq;
+    struct ad *answer;
+    struct request_job job;
+};
+
 static bool add_event(void *data, const struct queue_event *event)
 {
-    ad_append_ad(data, "Events", report_event(event));
+    struct event_query *q = data;
+    struct ad *ad = report_event(event);
+    if (!request_may_see(q->rq, event->id, &q->job)) {
+        struct ad *some = report_public_record(ad);
+        ad_free(ad);
+        ad = some;
+    }
+    ad_append_ad(q->answer, "Events", ad);
     return true;
 }
 
@@ -118,13 +136,14 @@ int list_events(struct request *rq, struct ad *answer, struct error *err)
 {
     struct pool *p = rq->pool;
     struct job_id id = { .proc = JOB_ALL_PROCS };
+    struct event_query query = { .rq = rq, .answer = answer };
     const char *name = request_query(rq, "id");
     int64_t after = request_number(rq, "after", 0), wait = request_number(rq, "wait", 0);
     int64_t limit = request_number(rq, "limit", EVENTS_MAX);
     if (name && !job_id_parse(name, &id))
         return error_set(err, ERR_INVALID, "'%s' is no job", name);
     ad_make_list(answer, "Events");
-    if (queue_each_event(p->queue, after, id, limit > 0 && limit < EVENTS_MAX ? limit : EVENTS_MAX, add_event, answer, err) < 0)
+    if (queue_each_event(p->queue, after, id, limit > 0 && limit < EVENTS_MAX ? limit : EVENTS_MAX, add_event, &query, err) < 0)
         return -1;
     ad_set_int(answer, "Last", p->last_event);
     if (ad_list_count(answer, "Events") > 0 || wait <= 0)

@@ -83,7 +83,8 @@ static int keep(const char *path, int ready)
 static int to_background(const char *path, struct error *err)
 {
     auto_free char *log_path = mem_printf("%s/pool.log", path);
-    auto_close int dir = file_make_dirs(path, geteuid() == 0 ? 0711 : 0700, err);
+    auto_free char *resolved = NULL;
+    auto_close int dir = place_open(path, &resolved, err);
     if (dir < 0)
         return -1;
     auto_close int log = open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -125,6 +126,9 @@ static int start(const char *relative)
 
 int main(int argc, char **argv)
 {
+    if (place_is_machine_wide())
+        umask(022); /* whoever starts it: its directories are for all users; what is private says so */
+    backend_raise_descriptors();
     if (argc == 3 && strcmp(argv[1], "start") == 0)
         return start(argv[2]);
     if (argc == 3 && strcmp(argv[1], "run") == 0)

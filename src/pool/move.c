@@ -1,6 +1,4 @@
 #include "base/clock.h"
-#include "base/file.h"
-#include "base/log.h"
 #include "pool/pool.h"
 
 int move_job(struct pool *p, struct queue_job *job, enum job_event event, struct job_move *move, struct error *err)
@@ -21,11 +19,5 @@ int move_job(struct pool *p, struct queue_job *job, enum job_event event, struct
 
 void move_clean(struct pool *p, struct job_id id)
 {
-    char name[JOB_ID_TEXT_MAX];
-    struct error err;
-    job_id_print(id, name);
-    if (store_remove(p->store, name, &err) < 0)
-        log_error("job %s: its checkpoints stay: %s", name, err.text);
-    if (file_remove_tree(p->jobs_dir, name, &err) < 0)
-        log_error("job %s: its directory stays: %s", name, err.text);
+    trash_put(p, id);
 }

@@ -46,6 +46,7 @@ static int open_sandbox(struct request *rq, const struct queue_job *job, const c
     return fd;
 }
 
+/* Before the job's end there is something only if it is streamed: else what lies there is of another job. */
 static int open_destination(struct request *rq, const struct queue_job *job, bool error, struct error *err)
 {
     struct ad *full = NULL;
@@ -56,7 +57,8 @@ static int open_destination(struct request *rq, const struct queue_job *job, boo
         return -1;
     const char *name = ad_string(full, error ? "Err" : "Out", "");
     auto_free char *path = name[0] == '/' ? mem_dup(name) : mem_printf("%s/%s", ad_string(full, "Iwd", "/"), name);
-    if (name[0] && identity_of(job->uid, &owner, err) == 0 && identity_enter(&owner, err) == 0) {
+    bool is_there = job_state_final(job->state) || ad_bool(full, error ? "StreamErr" : "StreamOut", false);
+    if (is_there && name[0] && identity_of(job->uid, &owner, err) == 0 && identity_enter(&owner, err) == 0) {
         fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
         identity_leave();
     }

@@ -10,6 +10,7 @@
 
 #include "ad/ad.h"
 #include "backend/backend.h"
+#include "base/clock.h"
 #include "base/identity.h"
 #include "base/loop.h"
 #include "job/eventlog.h"
@@ -32,6 +33,7 @@ struct config {
     int64_t history_us;
     int64_t usage_halflife_us;
     int keep_generations;
+    int max_jobs_per_user; /* 0 = as many as they like */
     bool limits; /* use cgroups where possible */
 };
 
@@ -60,7 +62,8 @@ struct waiting {
     int64_t not_before_us; /* boot clock */
 };
 
-struct waiter; /* a client that waits for events: see api.c */
+struct waiter;      /* a client that waits for events: see api.c */
+struct blocked_log; /* a user's log that could not be written: see userlog.c */
 
 struct pool {
     struct loop *loop;
@@ -72,6 +75,11 @@ struct pool {
     bool machine_wide;
     struct identity owner;
     int64_t started_us;
+    int64_t started_boot_us; /* the history ages by the boot clock from here */
+    pid_t sweeper;         /* the child that removes what is in the trash; 0 = none */
+    bool trash;            /* there may be something */
+    int64_t trash_at_us;   /* boot clock: when it is emptied */
+    int trash_count;       /* names in it are unique for a pool's life */
     const char *limits; /* "cgroup v2" …, NULL = none */
     struct error limits_reason;
 
@@ -83,7 +91,12 @@ struct pool {
     struct policy_room used;
     bool schedule; /* look for work at the end of the round */
     bool logs;     /* there may be events to write to users' logs */
-    bool logs_doubtful; /* what is not marked as written may be there all the same */
+    int64_t logs_doubtful; /* events up to this one that are not marked as written may be there all the same */
+    int64_t logs_from;     /* up to this one all are written but those of blocked logs; 0 = look at all again */
+    bool logs_unfinished;  /* that pass */
+    int64_t logs_scan_us;  /* boot clock: when the present pass over the events began */
+    int64_t logs_due_us;   /* boot clock: when the first blocked log is tried again; INT64_MAX = there is none */
+    struct blocked_log *blocked_logs; /* see userlog.c */
     bool stopping, vacating;
     int64_t last_event;
 
@@ -91,6 +104,7 @@ struct pool {
     int64_t wake_at; /* when `wake` fires: see pool_wake */
     struct MHD_Daemon *http;
     struct loop_watch *http_watch;
+    bool http_again; /* a connection ended: see api.c */
     struct waiter *waiters;
 };
 
@@ -105,6 +119,22 @@ void pool_close(struct pool *p);
 void pool_round(void *pool);
 /* Whether a pool answers in this directory. */
 bool pool_answers(const struct pool *p);
+
+/* Forgets what was long past at the pool's start and is now, so that a wall clock that jumps forward deletes nothing. */
+int pool_trim(struct pool *p, struct moment now, struct error *err);
+
+/* place.c: the pool's directory, which may hold secrets of users and is trusted: its own, and nobody else can change what is
+ * at its path. Opens, and makes it if need be, with the mode it must have whatever the umask. *resolved (yours) is its path
+ * without links. Returns the descriptor or -1. */
+int place_open(const char *path, char **resolved, struct error *err);
+/* Whether the pool serves all users of the machine. */
+bool place_is_machine_wide(void);
+
+/* trash.c: what is removed may be millions of files, and the loop does not wait for that: it is renamed into a directory which a
+ * child empties. */
+void trash_put(struct pool *p, struct job_id id);
+void trash_round(struct pool *p);
+void trash_reaped(struct pool *p, pid_t pid, int status);
 
 /* config.c: the settings of stint.conf (man/stint.conf.5.scd) over the defaults of this machine. An error names the line. */
 int config_read(struct pool *p, struct error *err);
@@ -150,11 +180,16 @@ int event_commit(struct pool *p, struct error *err);
 void event_rollback(struct pool *p);
 /* userlog.c: events to users' logs. */
 void userlog_round(struct pool *p);
+/* As if the time until blocked logs are tried again, or the hour after which they are given up, had passed: for tests. */
+void userlog_hurry(struct pool *p, bool give_up);
+void userlog_close(struct pool *p);
 
 /* submit.c, actions.c: what people ask for; `uid` is who asks. Errors of kind ERR_DENIED and ERR_INVALID are theirs. */
 bool submit_is_own(const char *name); /* an attribute that only the pool sets */
-/* What every job must have. */
+/* What every job must have, and how large it may be. */
 int submit_check(const struct ad *full, struct error *err);
+/* In a machine-wide pool priorities order the jobs of all users, until there is fair share: so nobody but root goes far. */
+void submit_clamp(const struct pool *p, uid_t uid, struct queue_job *job);
 int submit_cluster(struct pool *p, uid_t uid, const struct ad *request, struct ad *answer, struct error *err);
 int actions_run(struct pool *p, uid_t uid, const struct ad *request, struct ad *answer, struct error *err);
 int actions_edit(struct pool *p, uid_t uid, struct job_id id, const struct ad *request, struct error *err);
@@ -164,12 +199,17 @@ bool pool_may(const struct pool *p, uid_t uid, uid_t owner);
 
 /* move.c: one event of a job, by the table in job/state.h. Writes the job back; within the caller's transaction. */
 int move_job(struct pool *p, struct queue_job *job, enum job_event event, struct job_move *move, struct error *err);
-/* What has to happen after the commit of a final move: files, store. */
+/* What has to happen after the commit of a final move: files, store. They are out of the way on return, removed later. */
 void move_clean(struct pool *p, struct job_id id);
 
 /* report.c */
 int report_job(struct pool *p, const struct queue_job *job, struct ad **ad, struct error *err);
 int report_story(struct pool *p, struct job_id id, struct ad *answer, struct error *err); /* QUEUE_ABSENT */
+/* What somebody may see of the job of another user: that it is there, what it asks for, what it has cost. */
+struct ad *report_public(const struct ad *job);
+int report_public_story(struct pool *p, struct job_id id, struct ad *answer, struct error *err); /* QUEUE_ABSENT */
+/* The same of an event, a stint or a checkpoint: numbers, and which event it is. */
+struct ad *report_public_record(const struct ad *record);
 /* An event as people see it: without what only the event log's writer needs. */
 struct ad *report_event(const struct queue_event *event);
 void report_pool(struct pool *p, struct ad *answer);

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 enum { STORY_EVENTS = 200 };
@@ -69,6 +70,66 @@ int report_job(struct pool *p, const struct queue_job *job, struct ad **out, str
     *out = ad;
     return 0;
 }
+
+/* ---- what others may see ---- */
+
+/* Names that the pool sets and that tell no secret. Whatever else there is, users chose. */
+static const char *const public_names[] = {
+    "ClusterId", "ProcId", "Owner", "QDate", "JobStatus", "JobState", "EnteredCurrentStatus", "StintNumber", "JobPrio",
+    "RequestCpus", "RequestMemory", "RequestDisk", "NumJobStarts", "NumCkpts", "NumCkptsFailed", "LastCkptTime",
+    "LastCkptTimeUs", "LastCkptBytes", "CheckpointGeneration", "NumVacates", "LastVacateTime", "GoodputUs", "LostUs",
+    "CheckpointUs", "RestoreUs", "TransferUs", "IdleUs", "AtRiskUs", "OccupiedUs", "CommittedTime", "RemoteWallClockTime",
+    "RemoteUserCpu", "RemoteSysCpu", "TotalUserUs", "TotalSysUs", "StintUserUs", "ImageSize", "ResidentSetSize", "DiskUsage",
+    "CompletionDate", "HoldReasonCode",
+};
+
+struct ad *report_public(const struct ad *job)
+{
+    struct ad *some = ad_new();
+    for (size_t i = 0; i < sizeof public_names / sizeof public_names[0]; i++)
+        ad_copy_attribute(some, public_names[i], job, public_names[i]);
+    return some;
+}
+
+static bool is_number(const struct ad *ad, const char *name)
+{
+    return ad_int(ad, name, 0) == ad_int(ad, name, 1) || ad_real(ad, name, 0) == ad_real(ad, name, 1) ||
+           ad_bool(ad, name, false) == ad_bool(ad, name, true);
+}
+
+struct ad *report_public_record(const struct ad *record)
+{
+    struct ad *some = ad_new();
+    for (size_t i = 0; i < ad_count(record); i++) {
+        const char *name = ad_name(record, i);
+        if (is_number(record, name) || strcasecmp(name, "Event") == 0)
+            ad_copy_attribute(some, name, record, name);
+    }
+    return some;
+}
+
+static void copy_public_list(struct ad *into, const struct ad *story, const char *list)
+{
+    ad_make_list(into, list);
+    for (size_t i = 0; i < ad_list_count(story, list); i++)
+        ad_append_ad(into, list, report_public_record(ad_list_ad(story, list, i)));
+}
+
+int report_public_story(struct pool *p, struct job_id id, struct ad *answer, struct error *err)
+{
+    auto_ad struct ad *story = ad_new();
+    int result = report_story(p, id, story, err);
+    if (result != 0)
+        return result;
+    ad_set_ad(answer, "Job", report_public(ad_ad(story, "Job")));
+    copy_public_list(answer, story, "Stints");
+    copy_public_list(answer, story, "Checkpoints");
+    copy_public_list(answer, story, "Events");
+    ad_make_list(answer, "Ledger"); /* its causes are in the users' words */
+    return 0;
+}
+
+/* ---- a job's story ---- */
 
 struct story {
     struct pool *pool;

@@ -33,6 +33,13 @@ void request_release(struct request *rq);
 const char *request_query(const struct request *rq, const char *name);
 int64_t request_number(const struct request *rq, const char *name, int64_t fallback);
 
+/* Whether who asks may see all of that job; the answer for the last one is kept in *last. A job that is gone is nobody's. */
+struct request_job {
+    struct job_id id;
+    bool may;
+};
+bool request_may_see(struct request *rq, struct job_id id, struct request_job *last);
+
 /* Handlers fill `answer`; outcome REQUEST_NOT_FOUND. */
 typedef int request_fn(struct request *rq, struct ad *answer, struct error *err);
 request_fn output_get;                                      /* output.c */

@@ -19,6 +19,30 @@ int64_t request_number(const struct request *rq, const char *name, int64_t fallb
     return text ? strtoll(text, NULL, 10) : fallback;
 }
 
+static bool note_owner(void *data, const struct queue_job *job)
+{
+    *(int64_t *)data = job->uid;
+    return false;
+}
+
+bool request_may_see(struct request *rq, struct job_id id, struct request_job *last)
+{
+    struct pool *p = rq->pool;
+    struct queue_filter filter = { .id = id, .limit = 1 };
+    struct error ignored;
+    int64_t owner = -1;
+    if (!p->machine_wide || rq->uid == 0)
+        return true; /* nobody else got this far */
+    if (last->id.cluster == id.cluster && last->id.proc == id.proc)
+        return last->may;
+    queue_each_job(p->queue, &filter, note_owner, &owner, &ignored);
+    filter.history = true;
+    if (owner < 0)
+        queue_each_job(p->queue, &filter, note_owner, &owner, &ignored);
+    *last = (struct request_job){ .id = id, .may = owner >= 0 && pool_may(p, rq->uid, (uid_t)owner) };
+    return last->may;
+}
+
 void request_release(struct request *rq)
 {
     buf_release(&rq->body);
@@ -37,7 +61,9 @@ static int get_pool(struct request *rq, struct ad *answer, struct error *err)
 
 static int get_job(struct request *rq, struct ad *answer, struct error *err)
 {
-    int result = report_story(rq->pool, rq->id, answer, err);
+    struct request_job job = { 0 };
+    int result = request_may_see(rq, rq->id, &job) ? report_story(rq->pool, rq->id, answer, err)
+                                                   : report_public_story(rq->pool, rq->id, answer, err);
     return result == QUEUE_ABSENT ? REQUEST_NOT_FOUND : result;
 }
 
@@ -52,7 +78,7 @@ static int post_reserve(struct request *rq, struct ad *answer, struct error *err
     int number;
     if (queue_begin(q, err) < 0)
         return -1;
-    if (queue_reserve_cluster(q, &number, err) < 0) {
+    if (queue_reserve_for(q, rq->uid, &number, err) < 0) {
         queue_rollback(q);
         return -1;
     }

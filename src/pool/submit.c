@@ -32,6 +32,8 @@ static void drop_own(struct ad *ad)
         ad_remove(ad, own[i]);
 }
 
+enum { AD_BYTES_MAX = 1 << 20, PRIORITY_MAX = 20 };
+
 struct submission {
     struct pool *pool;
     const struct ad *request;
@@ -42,6 +44,15 @@ struct submission {
     int64_t count;
     int64_t now_us;
 };
+
+static int check_size(const struct ad *ad, struct error *err)
+{
+    auto_buf struct buf text = { .max = AD_BYTES_MAX };
+    ad_print_json(ad, &text);
+    if (text.full)
+        return error_set(err, ERR_LIMIT, "the job's ad is longer than %d KiB; put what is long into an input file", AD_BYTES_MAX >> 10);
+    return 0;
+}
 
 static int check(struct submission *s, struct error *err)
 {
@@ -56,14 +67,26 @@ static int check(struct submission *s, struct error *err)
         return error_set(err, ERR_INVALID, "%lld jobs but %zu ads", (long long)s->count, procs);
     s->cluster = ad_copy(ad);
     drop_own(s->cluster);
+    return check_size(s->cluster, err); /* once for all; of a job only what is its own */
+}
+
+static int check_needed(const struct ad *full, struct error *err)
+{
+    if (ad_string(full, "Iwd", "")[0] != '/' || !ad_string(full, "Cmd", "")[0])
+        return error_set(err, ERR_INVALID, "the ad needs Cmd and an absolute Iwd");
     return 0;
 }
 
 int submit_check(const struct ad *full, struct error *err)
 {
-    if (ad_string(full, "Iwd", "")[0] != '/' || !ad_string(full, "Cmd", "")[0])
-        return error_set(err, ERR_INVALID, "the ad needs Cmd and an absolute Iwd");
-    return 0;
+    return check_needed(full, err) < 0 ? -1 : check_size(full, err);
+}
+
+void submit_clamp(const struct pool *p, uid_t uid, struct queue_job *job)
+{
+    if (!p->machine_wide || uid == 0)
+        return;
+    job->priority = job->priority > PRIORITY_MAX ? PRIORITY_MAX : job->priority < -PRIORITY_MAX ? -PRIORITY_MAX : job->priority;
 }
 
 /* The job's own ad, and from the whole, `full`, the columns. */
@@ -84,7 +107,10 @@ static int make_job(struct submission *s, int proc, const struct ad *difference,
         ad_set_int(job->ad, "HoldReasonCode", 15);
     }
     ad_remove(job->ad, "JobStatus");
-    return submit_check(full, err) < 0 ? -1 : schedule_requests(full, job, err);
+    if (check_needed(full, err) < 0 || check_size(own_ad, err) < 0 || schedule_requests(full, job, err) < 0)
+        return -1;
+    submit_clamp(s->pool, s->uid, job);
+    return 0;
 }
 
 static int tell(struct submission *s, const struct queue_job *job, const struct ad *full, struct error *err)
@@ -119,32 +145,38 @@ static int add_jobs(struct submission *s, struct error *err)
     return 0;
 }
 
-/* A number of the client's own choice could be the last one that there is. */
-static int check_number(struct submission *s, int64_t wanted, struct error *err)
+static int check_count(struct submission *s, struct error *err)
 {
-    struct queue *q = s->pool->queue;
-    int next;
-    if (queue_begin(q, err) < 0)
+    const struct pool *p = s->pool;
+    int64_t most = p->config.max_jobs_per_user, count;
+    if (most == 0 || (p->machine_wide && s->uid == 0))
+        return 0;
+    if (queue_count_owned(p->queue, s->uid, &count, err) < 0)
         return -1;
-    int result = queue_reserve_cluster(q, &next, err);
-    queue_rollback(q);
-    if (result < 0)
-        return -1;
-    if (wanted < 1 || wanted >= next)
-        return error_set(err, ERR_INVALID, "cluster %lld was not reserved", (long long)wanted);
-    s->number = (int)wanted;
+    if (count + s->count > most)
+        return error_set(err, ERR_LIMIT, "%lld jobs more would be too many: a user may have %lld in the queue and '%s' has %lld",
+                         (long long)s->count, (long long)most, s->owner.name, (long long)count);
     return 0;
+}
+
+static int take_number(struct submission *s, struct error *err)
+{
+    int64_t wanted = ad_int(s->request, "ClusterId", 0);
+    if (wanted == 0)
+        return queue_reserve_cluster(s->pool->queue, &s->number, err);
+    int result = wanted < 1 || wanted > INT32_MAX ? QUEUE_ABSENT : queue_take_reserved(s->pool->queue, s->uid, (int)wanted, err);
+    if (result == QUEUE_ABSENT)
+        return error_set(err, ERR_INVALID, "cluster %lld was not reserved by '%s', or is used already", (long long)wanted, s->owner.name);
+    s->number = (int)wanted;
+    return result;
 }
 
 static int store_all(struct submission *s, struct error *err)
 {
     struct queue *q = s->pool->queue;
-    int64_t wanted = ad_int(s->request, "ClusterId", 0);
-    if (wanted != 0 && check_number(s, wanted, err) < 0)
+    if (check_count(s, err) < 0 || queue_begin(q, err) < 0)
         return -1;
-    if (queue_begin(q, err) < 0)
-        return -1;
-    int result = s->number > 0 ? 0 : queue_reserve_cluster(q, &s->number, err);
+    int result = take_number(s, err);
     if (result == 0)
         result = queue_add_cluster(q, s->number, s->cluster, err);
     if (result == 0)

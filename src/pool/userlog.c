@@ -3,8 +3,15 @@
  * leaves it unmarked; the next pool then looks whether the end of the log already has its text, so that it is written once.
  *
  * An append is one event, whole: written under a lock that HTCondor's writers and readers take too, at the end of the file,
- * and cut off again if the disk was full in its middle. A lock that somebody else holds is not waited for: the event stays
- * unmarked and comes with the next round.
+ * and cut off again if the disk was full in its middle. What is marked is on the disk: each log is synced once for all that
+ * a batch put into it.
+ *
+ * Nothing is waited for. A log that cannot be written, or whose lock somebody else holds, is blocked: its events stay unmarked
+ * and it is tried again later, less and less often, and after an hour they are given up. That is said of a path for one
+ * user: another one's events may well get there. Time is the boot clock's, for the wall clock may jump.
+ *
+ * New events are looked for behind those that were looked at before. Only when a blocked log is due all events are looked at
+ * again, so that its events get there in their order.
  */
 #include "base/clock.h"
 #include "base/fault.h"
@@ -20,7 +27,16 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BATCH = 512, TAIL_BYTES = 1 << 20 /* more than a batch */, GIVE_UP_S = 3600 };
+enum {
+    BATCH = 512,
+    TAIL_BYTES = 1 << 20, /* more than a batch */
+    LOGS_MAX = 64,        /* open at a time */
+    BLOCKED_MAX = 256,    /* logs of one user; what more of them cannot be written is given up at once */
+    PAUSE_FIRST_US = 1000000,
+    PAUSE_MAX_US = 60000000,
+    ROUND_US = 200000, /* the loop has other things to do */
+};
+#define GIVE_UP_US (3600 * CLOCK_SECOND_US)
 
 /* ---- text ---- */
 
@@ -195,24 +211,34 @@ static void print_event(const struct ad *event, struct buf *out)
 
 /* ---- file ---- */
 
-struct round {
-    struct pool *pool;
-    char *path; /* of the log that is open */
-    int fd;
+/* A user's log that could not be written. */
+struct blocked_log {
+    struct blocked_log *next;
     uid_t uid;
-    bool recheck; /* look for the text before writing it: it may be there */
-    int64_t done[BATCH];
-    size_t done_count;
-    bool again;
-    struct buf blocked; /* logs that cannot be written now, each closed by a NUL: what comes later must not overtake */
+    char *path;
+    int64_t since_us, due_us, pause_us; /* boot clock */
+    bool seen; /* in this pass there was an event for it */
 };
 
-static void close_log(struct round *r)
-{
-    file_close(&r->fd);
-    free(r->path);
-    r->path = NULL;
-}
+struct log {
+    uid_t uid;
+    char *path;
+    int fd;
+    bool is_lost; /* what was written may not be on the disk */
+};
+
+struct round {
+    struct pool *pool;
+    struct log logs[LOGS_MAX];
+    size_t log_count;
+    struct {
+        int64_t seq;
+        const struct log *log; /* NULL: there is nothing to write, or it was given up */
+    } done[BATCH];
+    size_t done_count;
+    int64_t last; /* that was looked at */
+    bool full;    /* there is more, for the next batch */
+};
 
 static char *path_of(const struct ad *event)
 {
@@ -220,32 +246,135 @@ static char *path_of(const struct ad *event)
     return log[0] == '/' ? mem_dup(log) : mem_printf("%s/%s", ad_string(event, "Iwd", "/"), log);
 }
 
-static bool is_blocked(const struct round *r, const char *path)
+/* ---- blocked logs ---- */
+
+static struct blocked_log **find_blocked(struct pool *p, uid_t uid, const char *path)
 {
-    for (size_t at = 0; at < r->blocked.len; at += strlen(r->blocked.data + at) + 1)
-        if (strcmp(r->blocked.data + at, path) == 0)
-            return true;
-    return false;
+    struct blocked_log **at = &p->blocked_logs;
+    while (*at && !((*at)->uid == uid && strcmp((*at)->path, path) == 0))
+        at = &(*at)->next;
+    return at;
 }
 
-static int open_log(struct round *r, const struct ad *event, const char *path, struct error *err)
+static void unblock(struct blocked_log **at)
 {
-    uid_t uid = (uid_t)ad_int(event, "Uid", 0);
+    struct blocked_log *b = *at;
+    if (!b)
+        return;
+    *at = b->next;
+    free(b->path);
+    free(b);
+}
+
+static bool has_too_many(const struct pool *p, uid_t uid)
+{
+    int count = 0;
+    for (const struct blocked_log *b = p->blocked_logs; b; b = b->next)
+        count += b->uid == uid;
+    return count >= BLOCKED_MAX;
+}
+
+/* Later; false if it has been tried for long enough. */
+static bool block(struct pool *p, uid_t uid, const char *path)
+{
+    int64_t now = clock_boot_us();
+    struct blocked_log *b = *find_blocked(p, uid, path);
+    if (!b) {
+        if (has_too_many(p, uid))
+            return false;
+        b = mem_new(struct blocked_log);
+        *b = (struct blocked_log){ .next = p->blocked_logs, .uid = uid, .path = mem_dup(path), .since_us = now,
+                                   .pause_us = PAUSE_FIRST_US };
+        p->blocked_logs = b;
+    } else if (now - b->since_us >= GIVE_UP_US) {
+        return false;
+    } else {
+        b->pause_us = b->pause_us * 2 > PAUSE_MAX_US ? PAUSE_MAX_US : b->pause_us * 2;
+    }
+    b->due_us = now + b->pause_us;
+    b->seen = true;
+    return true;
+}
+
+/* Not before a pass over all events that began when it was due. */
+static bool is_blocked(struct pool *p, uid_t uid, const char *path)
+{
+    struct blocked_log *b = *find_blocked(p, uid, path);
+    if (b)
+        b->seen = true;
+    return b && b->due_us > p->logs_scan_us;
+}
+
+void userlog_hurry(struct pool *p, bool give_up)
+{
+    for (struct blocked_log *b = p->blocked_logs; b; b = b->next) {
+        b->due_us = 0;
+        b->since_us -= give_up ? GIVE_UP_US : 0;
+        p->logs_due_us = 0;
+    }
+}
+
+void userlog_close(struct pool *p)
+{
+    while (p->blocked_logs)
+        unblock(&p->blocked_logs);
+}
+
+/* ---- open logs ---- */
+
+static int open_as(uid_t uid, const char *path, struct error *err)
+{
     struct identity owner;
-    if (r->path && r->uid == uid && strcmp(r->path, path) == 0)
-        return 0;
-    close_log(r);
     if (identity_of(uid, &owner, err) < 0 || identity_enter(&owner, err) < 0)
         return -1;
-    r->fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0644);
-    if (r->fd < 0)
+    int fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0644);
+    if (fd < 0)
         error_sys(err, "cannot open the log '%s'", path);
     identity_leave();
-    if (r->fd < 0)
+    return fd;
+}
+
+static struct log *find_log(struct round *r, uid_t uid, const char *path)
+{
+    for (size_t i = r->log_count; i-- > 0;)
+        if (r->logs[i].uid == uid && strcmp(r->logs[i].path, path) == 0)
+            return &r->logs[i];
+    return NULL;
+}
+
+/* The caller has seen to it that there is room. */
+static int open_log(struct round *r, uid_t uid, const char *path, struct log **log, struct error *err)
+{
+    *log = find_log(r, uid, path);
+    if (*log)
+        return 0;
+    int fd = open_as(uid, path, err);
+    if (fd < 0)
         return -1;
-    r->path = mem_dup(path);
-    r->uid = uid;
+    *log = &r->logs[r->log_count++];
+    **log = (struct log){ .uid = uid, .path = mem_dup(path), .fd = fd };
     return 0;
+}
+
+/* What cannot be synced (a FIFO, say) is as durable as it can be. */
+static void sync_logs(struct round *r)
+{
+    for (size_t i = 0; i < r->log_count; i++) {
+        struct log *log = &r->logs[i];
+        if (fdatasync(log->fd) == 0 || errno == EINVAL || errno == EROFS || errno == ENOSYS)
+            continue;
+        log->is_lost = block(r->pool, log->uid, log->path);
+        r->pool->logs_doubtful = r->pool->last_event;
+        log_error("cannot sync the log '%s': %s", log->path, strerror(errno));
+    }
+}
+
+static void close_logs(struct round *r)
+{
+    for (size_t i = 0; i < r->log_count; i++) {
+        file_close(&r->logs[i].fd);
+        free(r->logs[i].path);
+    }
 }
 
 /* How often the end of the log has this text. */
@@ -279,11 +408,11 @@ static bool compare_event(void *data, const struct queue_event *event)
 }
 
 /* Two events of a job within a second may have the same text: this one is there if there is one more than came before it. */
-static bool is_written(struct round *r, const struct queue_event *event, const struct buf *text, off_t size)
+static bool is_written(struct round *r, const struct log *log, const struct queue_event *event, const struct buf *text, off_t size)
 {
     struct twins twins = { .seq = event->seq, .text = text };
     struct error ignored;
-    int there = count_text(r->fd, size, text);
+    int there = count_text(log->fd, size, text);
     if (there == 0 || queue_each_event(r->pool->queue, 0, event->id, 0, compare_event, &twins, &ignored) < 0)
         return there > 0;
     return there > twins.count;
@@ -298,55 +427,75 @@ static void mend_end(int fd, off_t size)
         file_write_all(fd, "\n...\n", 5, &ignored);
 }
 
-static int append_locked(struct round *r, const struct queue_event *event, const struct buf *text, struct error *err)
+static int append_locked(struct round *r, const struct log *log, const struct queue_event *event, const struct buf *text,
+                         struct error *err)
 {
     struct stat st;
-    if (fstat(r->fd, &st) < 0)
-        return error_sys(err, "cannot look at the log '%s'", r->path);
+    if (fstat(log->fd, &st) < 0)
+        return error_sys(err, "cannot look at the log '%s'", log->path);
     if (S_ISREG(st.st_mode)) {
-        if (r->recheck && is_written(r, event, text, st.st_size))
+        if (event->seq <= r->pool->logs_doubtful && is_written(r, log, event, text, st.st_size))
             return 0;
-        mend_end(r->fd, st.st_size);
+        mend_end(log->fd, st.st_size);
     }
-    int result = fault_point("pool.log.write") < 0 ? error_sys(err, "cannot write") : file_write_all(r->fd, text->data, text->len, err);
-    if (result < 0 && S_ISREG(st.st_mode) && ftruncate(r->fd, st.st_size) < 0)
-        return error_sys(err, "cannot take back a torn event in '%s'", r->path);
+    int result = fault_point("pool.log.write") < 0 ? error_sys(err, "cannot write") : file_write_all(log->fd, text->data, text->len, err);
+    if (result < 0 && S_ISREG(st.st_mode) && ftruncate(log->fd, st.st_size) < 0)
+        return error_sys(err, "cannot take back a torn event in '%s'", log->path);
     return result;
 }
 
-static int append(struct round *r, const struct queue_event *event, const struct buf *text, struct error *err)
+static int append(struct round *r, const struct log *log, const struct queue_event *event, const struct buf *text, struct error *err)
 {
     struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-    if (fcntl(r->fd, F_OFD_SETLK, &lock) < 0 && (errno == EAGAIN || errno == EACCES))
-        return error_sys(err, "the log '%s' is locked by somebody else", r->path);
-    int result = append_locked(r, event, text, err);
+    if (fcntl(log->fd, F_OFD_SETLK, &lock) < 0 && (errno == EAGAIN || errno == EACCES))
+        return error_sys(err, "the log '%s' is locked by somebody else", log->path);
+    int result = append_locked(r, log, event, text, err);
     lock.l_type = F_UNLCK;
-    fcntl(r->fd, F_OFD_SETLK, &lock);
+    fcntl(log->fd, F_OFD_SETLK, &lock);
     return result;
+}
+
+/* ---- a batch ---- */
+
+static bool note_done(struct round *r, int64_t seq, const struct log *log)
+{
+    r->done[r->done_count].seq = seq;
+    r->done[r->done_count++].log = log;
+    r->last = seq;
+    r->full = r->done_count == BATCH;
+    return !r->full;
 }
 
 static bool write_event(void *data, const struct queue_event *event)
 {
     struct round *r = data;
+    struct pool *p = r->pool;
     auto_buf struct buf text = { 0 };
     struct error err;
+    struct log *log;
     auto_free char *path = path_of(event->ad);
-    bool is_old = clock_wall_us() - ad_int(event->ad, "Time", 0) >= GIVE_UP_S * CLOCK_SECOND_US;
-    if (!is_old && is_blocked(r, path))
-        return true;
+    uid_t uid = (uid_t)ad_int(event->ad, "Uid", 0);
     print_event(event->ad, &text);
-    int result = text.len == 0 ? 0 : open_log(r, event->ad, path, &err);
-    if (result == 0 && text.len > 0)
-        result = append(r, event, &text, &err);
-    if (result < 0 && !is_old) {
-        buf_add(&r->blocked, path, strlen(path) + 1);
-        r->again = true; /* later; events of other logs must not wait for this one */
+    if (text.len == 0)
+        return note_done(r, event->seq, NULL);
+    if (is_blocked(p, uid, path)) {
+        r->last = event->seq;
         return true;
     }
-    if (result < 0)
-        log_error("job %d.%d: an event is not in its log: %s", event->id.cluster, event->id.proc, err.text);
-    r->done[r->done_count++] = event->seq;
-    return r->done_count < BATCH;
+    if (r->log_count == LOGS_MAX && !find_log(r, uid, path)) {
+        r->full = true;
+        return false;
+    }
+    if (open_log(r, uid, path, &log, &err) == 0 && append(r, log, event, &text, &err) == 0) {
+        unblock(find_blocked(p, uid, path));
+        return note_done(r, event->seq, log);
+    }
+    if (block(p, uid, path)) {
+        r->last = event->seq; /* later; events of other logs must not wait for this one */
+        return true;
+    }
+    log_error("job %d.%d: an event is not in its log: %s", event->id.cluster, event->id.proc, err.text);
+    return note_done(r, event->seq, NULL);
 }
 
 static int mark_done(struct round *r, struct error *err)
@@ -356,33 +505,87 @@ static int mark_done(struct round *r, struct error *err)
     fault_point("pool.log.written");
     if (queue_begin(r->pool->queue, err) < 0)
         return -1;
-    for (size_t i = 0; i < r->done_count; i++)
-        if (queue_mark_logged(r->pool->queue, r->done[i], err) < 0) {
+    for (size_t i = 0; i < r->done_count; i++) {
+        if (r->done[i].log && r->done[i].log->is_lost)
+            continue;
+        if (queue_mark_logged(r->pool->queue, r->done[i].seq, err) < 0) {
             queue_rollback(r->pool->queue);
             return -1;
         }
+    }
     return queue_commit(r->pool->queue, err);
 }
 
-void userlog_round(struct pool *p)
+static int write_batch(struct pool *p, bool *more, struct error *err)
+{
+    struct round r = { .pool = p, .last = p->logs_from };
+    int result = queue_each_unlogged_after(p->queue, p->logs_from, write_event, &r, err);
+    sync_logs(&r);
+    if (result == 0)
+        result = mark_done(&r, err);
+    close_logs(&r);
+    *more = r.full;
+    p->logs_from = r.last;
+    return result;
+}
+
+/* ---- a pass over the events ---- */
+
+static void begin_pass(struct pool *p)
+{
+    int64_t now = clock_boot_us();
+    if (p->logs_due_us <= now)
+        p->logs_from = 0;
+    p->logs_scan_us = now;
+    for (struct blocked_log *b = p->logs_from == 0 ? p->blocked_logs : NULL; b; b = b->next)
+        b->seen = false;
+}
+
+/* After a pass over all events, a blocked log for which there was none is forgotten. */
+static void end_pass(struct pool *p)
+{
+    p->logs_due_us = INT64_MAX;
+    for (struct blocked_log **at = &p->blocked_logs; *at;) {
+        if (!(*at)->seen) {
+            unblock(at);
+            continue;
+        }
+        p->logs_due_us = (*at)->due_us < p->logs_due_us ? (*at)->due_us : p->logs_due_us;
+        at = &(*at)->next;
+    }
+}
+
+static void write_logs(struct pool *p)
 {
     struct error err;
-    while (p->logs) {
-        struct round r = { .pool = p, .fd = -1, .recheck = p->logs_doubtful };
-        p->logs = false;
-        int result = queue_each_unlogged(p->queue, 0, write_event, &r, &err);
-        close_log(&r);
-        if (result == 0)
-            result = mark_done(&r, &err);
-        buf_release(&r.blocked);
-        p->logs_doubtful = result < 0 || (p->logs_doubtful && r.again); /* what was not reached now may be there all the same */
-        if (result < 0)
+    int64_t begun = clock_boot_us();
+    bool more = true;
+    while (more && clock_boot_us() - begun < ROUND_US) {
+        if (write_batch(p, &more, &err) < 0) {
             log_error("users' logs, trying again: %s", err.text);
-        p->logs = r.done_count == BATCH;
-        if (result < 0 || (r.again && !p->logs)) {
-            p->logs = true;
+            p->logs_doubtful = p->last_event;
+            p->logs_from = 0;
+            p->logs_unfinished = false;
             pool_retry(p);
             return;
         }
     }
+    p->logs = more;
+    p->logs_unfinished = more;
+    if (!more)
+        end_pass(p);
+    else
+        pool_wake(p, clock_boot_us());
+}
+
+void userlog_round(struct pool *p)
+{
+    bool is_due = p->logs_due_us <= clock_boot_us();
+    if (p->logs || is_due) {
+        if (!p->logs_unfinished)
+            begin_pass(p);
+        write_logs(p);
+    }
+    if (p->logs_due_us != INT64_MAX && p->logs_due_us > clock_boot_us())
+        pool_wake(p, p->logs_due_us);
 }

@@ -16,6 +16,8 @@ static const char sql_recent[] = "SELECT seq, job, ad FROM (SELECT seq, job, ad 
                                  " WHERE job = ?1 ORDER BY seq DESC LIMIT ?2) ORDER BY seq";
 static const char sql_unlogged[] = "SELECT seq, job, ad FROM event INDEXED BY event_unlogged"
                                    " WHERE unlogged = 1 ORDER BY seq LIMIT ?1";
+static const char sql_unlogged_after[] = "SELECT seq, job, ad FROM event INDEXED BY event_unlogged"
+                                         " WHERE unlogged = 1 AND seq > ?1 ORDER BY seq";
 static const char sql_mark[] = "UPDATE event SET unlogged = 0 WHERE seq = ?1 AND unlogged = 1";
 static const char sql_last[] = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'event'), 0)";
 
@@ -82,6 +84,15 @@ int queue_each_unlogged(struct queue *queue, int64_t limit, queue_event_fn *fn, 
     if (statement_open(queue, sql_unlogged, &st, err) < 0)
         return -1;
     bind_int(&st, limit > 0 ? limit : -1);
+    return each(&st, fn, data, err);
+}
+
+int queue_each_unlogged_after(struct queue *queue, int64_t after, queue_event_fn *fn, void *data, struct error *err)
+{
+    auto_statement struct statement st = { 0 };
+    if (statement_open(queue, sql_unlogged_after, &st, err) < 0)
+        return -1;
+    bind_int(&st, after);
     return each(&st, fn, data, err);
 }
 

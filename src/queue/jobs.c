@@ -17,6 +17,11 @@
 static const char sql_reserve[] =
     "INSERT INTO counter (name, value) VALUES ('cluster', 1 + coalesce((SELECT max(id) FROM cluster), 0))"
     " ON CONFLICT DO UPDATE SET value = max(value + 1, excluded.value) RETURNING value";
+static const char sql_note_reserved[] = "INSERT INTO reservation (cluster, uid) VALUES (?1, ?2)";
+static const char sql_trim_reserved[] = "DELETE FROM reservation WHERE uid = ?1 AND cluster <= (SELECT cluster FROM reservation"
+                                        " WHERE uid = ?1 ORDER BY cluster DESC LIMIT 1 OFFSET 1000)";
+static const char sql_take_reserved[] = "DELETE FROM reservation WHERE cluster = ?1 AND uid = ?2";
+static const char sql_count_owned[] = "SELECT count(*) FROM job INDEXED BY job_uid WHERE uid = ?1";
 static const char sql_add_cluster[] = "INSERT INTO cluster (id, ad) VALUES (?1, ?2)";
 static const char sql_cluster[] = "SELECT ad FROM cluster WHERE id = ?1";
 
@@ -69,6 +74,47 @@ int queue_reserve_cluster(struct queue *queue, int *cluster, struct error *err)
     if (statement_step(&st, err) < 0)
         return -1;
     *cluster = (int)number;
+    return 0;
+}
+
+static int change(struct queue *queue, const char *sql, int64_t first, int64_t second, int64_t *changes, struct error *err)
+{
+    auto_statement struct statement st = { 0 };
+    if (statement_open(queue, sql, &st, err) < 0)
+        return -1;
+    bind_int(&st, first);
+    if (second >= 0)
+        bind_int(&st, second);
+    return statement_run(&st, changes, err);
+}
+
+int queue_reserve_for(struct queue *queue, uid_t uid, int *cluster, struct error *err)
+{
+    int number;
+    if (queue_reserve_cluster(queue, &number, err) < 0 || change(queue, sql_note_reserved, number, uid, NULL, err) < 0 ||
+        change(queue, sql_trim_reserved, uid, -1, NULL, err) < 0)
+        return -1;
+    *cluster = number;
+    return 0;
+}
+
+int queue_take_reserved(struct queue *queue, uid_t uid, int cluster, struct error *err)
+{
+    int64_t changes;
+    if (change(queue, sql_take_reserved, cluster, uid, &changes, err) < 0)
+        return -1;
+    return changes > 0 ? 0 : QUEUE_ABSENT;
+}
+
+int queue_count_owned(struct queue *queue, uid_t uid, int64_t *count, struct error *err)
+{
+    auto_statement struct statement st = { 0 };
+    if (statement_open(queue, sql_count_owned, &st, err) < 0)
+        return -1;
+    bind_int(&st, uid);
+    if (statement_step(&st, err) < 0)
+        return -1;
+    *count = take_int(&st);
     return 0;
 }
 

@@ -38,9 +38,15 @@ static const char version_1[] =
     "CREATE TABLE usage (uid INTEGER PRIMARY KEY, owner TEXT NOT NULL, decayed_cpu_s REAL NOT NULL,"
     "  updated_us INTEGER NOT NULL, total_cpu_us INTEGER NOT NULL, factor REAL NOT NULL) STRICT;";
 
+/* Who may use a reserved number; and how many jobs a user has is a question of every submission. */
+static const char version_2[] =
+    "CREATE TABLE reservation (cluster INTEGER PRIMARY KEY, uid INTEGER NOT NULL) STRICT;"
+    "CREATE INDEX reservation_uid ON reservation (uid);"
+    "CREATE INDEX job_uid ON job (uid);";
+
 const char *const *queue_migrations(int *count)
 {
-    static const char *const steps[] = { version_1 };
+    static const char *const steps[] = { version_1, version_2 };
     *count = sizeof steps / sizeof steps[0];
     return steps;
 }

@@ -48,6 +48,10 @@ void queue_job_release(struct queue_job *job);
 
 /* A cluster number that nobody else gets, durable with the transaction. */
 int queue_reserve_cluster(struct queue *queue, int *cluster, struct error *err);
+/* The same for a later transaction of that user. The last thousand of a user are kept; the numbers of the others are lost. */
+int queue_reserve_for(struct queue *queue, uid_t uid, int *cluster, struct error *err);
+/* Uses it up. Outcome QUEUE_ABSENT: that user has not reserved it, or has used it. */
+int queue_take_reserved(struct queue *queue, uid_t uid, int cluster, struct error *err);
 /* Adds a cluster's common ad. */
 int queue_add_cluster(struct queue *queue, int cluster, const struct ad *ad, struct error *err);
 /* Adds a job (its cluster first). Ten thousand in one transaction take well under a second: prepared statements only. */
@@ -73,6 +77,8 @@ struct queue_filter {
  * change what is iterated over. */
 int queue_each_job(struct queue *queue, const struct queue_filter *filter,
                    bool (*fn)(void *data, const struct queue_job *job), void *data, struct error *err);
+/* Number of a user's active jobs. */
+int queue_count_owned(struct queue *queue, uid_t uid, int64_t *count, struct error *err);
 /* Number of active jobs per state into counts[JOB_STATE_COUNT]. */
 int queue_count_states(struct queue *queue, int64_t *counts, struct error *err);
 /* Forgets past jobs that ended before the time, with all that belongs to them but the ledger. */
@@ -137,6 +143,8 @@ int queue_each_recent(struct queue *queue, struct job_id id, int64_t limit, queu
                       struct error *err);
 /* Events still to be written to their logs, ascending. */
 int queue_each_unlogged(struct queue *queue, int64_t limit, queue_event_fn *fn, void *data, struct error *err);
+/* Those of them after `after`. */
+int queue_each_unlogged_after(struct queue *queue, int64_t after, queue_event_fn *fn, void *data, struct error *err);
 int queue_mark_logged(struct queue *queue, int64_t seq, struct error *err);
 /* The last sequence number, 0 when there is none. */
 int queue_last_event(struct queue *queue, int64_t *seq, struct error *err);

@@ -1,8 +1,10 @@
 /*
  * Output goes to its places with the owner's rights: each file is copied to a temporary name in its directory, made durable
  * and renamed, so that a reader sees the old file or the whole new one. Doing it twice does no harm, which is what a crash
- * in the middle comes to.
+ * in the middle comes to. A link is followed: what it leads to is replaced, and the link stays. A device or FIFO is written
+ * to, as long as it takes something; a job that is done is not held because nobody reads there.
  */
+#include "base/clock.h"
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/mem.h"
@@ -13,16 +15,18 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { DEPTH_MAX = 64 };
+enum { DEPTH_MAX = 64, LINKS_MAX = 40, PATIENCE_US = 5000000, STD_MODE = 0644 };
 
 struct delivery {
     struct runner *runner;
     struct worker_report *report;
     struct error *err;
+    int number; /* of temporary names so far: the same in a second try, which thus removes what the first has left */
 };
 
 static int fail(struct delivery *d, const char *name)
@@ -44,7 +48,7 @@ static int publish(struct delivery *d, int out, int dir, const char *tmp, const 
 static int put_file(struct delivery *d, int in, const struct stat *st, int dir, const char *leaf)
 {
     int64_t copied = 0;
-    auto_free char *tmp = mem_printf(".%s.%s.tmp", leaf, d->runner->id_text);
+    auto_free char *tmp = mem_printf(".stint-%s-%d.tmp", d->runner->id_text, ++d->number);
     unlinkat(dir, tmp, 0);
     auto_close int out = openat(dir, tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (out < 0)
@@ -64,19 +68,51 @@ static int put_file(struct delivery *d, int in, const struct stat *st, int dir, 
 /* A place that is a device or a FIFO is written to, not replaced. */
 static int put_special(struct delivery *d, int in, int dir, const char *leaf)
 {
-    int64_t copied;
+    char block[65536];
+    int result = 0;
+    ssize_t n = 0;
     auto_close int out = openat(dir, leaf, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-    if (out < 0)
+    if (out < 0 && errno != ENXIO)
         return error_sys(d->err, "cannot open it");
-    return file_copy(in, out, -1, &copied, d->err);
+    while (out >= 0 && result == 0 && (n = read(in, block, sizeof block)) > 0)
+        result = file_write_until(out, block, (size_t)n, clock_boot_us() + PATIENCE_US, d->err);
+    if (n < 0)
+        return error_sys(d->err, "cannot read");
+    if (out < 0 || result == FILE_STUCK)
+        error_set(d->err, ERR_INVALID, "nobody read all that was to be delivered to '%s'", leaf);
+    return result < 0 ? -1 : 0;
+}
+
+/* The directory and the name (yours) to which a name leads, whether there is something or not. */
+static int follow(int dir, const char *leaf, char **name, struct error *err)
+{
+    auto_close int at = openat(dir, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    *name = mem_dup(leaf);
+    for (int links = 0; at >= 0 && links < LINKS_MAX; links++) {
+        char target[PATH_MAX];
+        ssize_t n = readlinkat(at, *name, target, sizeof target - 1);
+        if (n < 0)
+            return steal_fd(&at);
+        target[n] = '\0';
+        const char *slash = strrchr(target, '/');
+        auto_free char *above = slash ? mem_dup_n(target, (size_t)(slash - target) + 1) : mem_dup(".");
+        int next = openat(at, above, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        file_close(&at);
+        at = next;
+        free(*name);
+        *name = mem_dup(slash ? slash + 1 : target);
+    }
+    return at < 0 ? error_sys(err, "cannot follow the link") : error_set(err, ERR_INVALID, "too many links");
 }
 
 static int put(struct delivery *d, int in, const struct stat *st, int dir, const char *leaf)
 {
     struct stat there;
+    auto_free char *name = NULL;
     if (fstatat(dir, leaf, &there, 0) == 0 && !S_ISREG(there.st_mode) && !S_ISDIR(there.st_mode))
         return put_special(d, in, dir, leaf);
-    return put_file(d, in, st, dir, leaf);
+    auto_close int at = follow(dir, leaf, &name, d->err);
+    return at < 0 ? -1 : put_file(d, in, st, at, name);
 }
 
 static int put_entry(struct delivery *d, int from, const char *name, int dir, const char *leaf, int depth);
@@ -132,6 +168,20 @@ static int open_dir_of(const char *path, const char **leaf, struct error *err)
     return fd >= 0 ? fd : error_sys(err, "cannot open directory '%s'", dir);
 }
 
+/* The sandbox's file is private; at its place it gets the mode that streaming gives it, or that of the file it replaces. */
+static int put_std(struct delivery *d, const char *name, int dir, const char *leaf)
+{
+    struct stat st, there;
+    auto_close int in = file_open_beneath(d->runner->std, name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW, 0, d->err);
+    if (in < 0)
+        return -1;
+    if (fstat(in, &st) < 0 || !S_ISREG(st.st_mode))
+        return error_set(d->err, ERR_INVALID, "the program's %s is no file any more", name);
+    bool replaces = fstatat(dir, leaf, &there, 0) == 0 && S_ISREG(there.st_mode);
+    st.st_mode = S_IFREG | (replaces ? there.st_mode & 0777 : STD_MODE);
+    return put(d, in, &st, dir, leaf);
+}
+
 static int deliver_std(struct delivery *d, int which)
 {
     static const char *const names[2] = { "stdout", "stderr" };
@@ -140,7 +190,7 @@ static int deliver_std(struct delivery *d, int which)
     if (!path || stream_wanted(d->runner, which) || (which == 1 && stream_shared(d->runner)))
         return 0;
     auto_close int dir = open_dir_of(path, &leaf, d->err);
-    if (dir < 0 || put_entry(d, d->runner->std, names[which], dir, leaf, 0) < 0)
+    if (dir < 0 || put_std(d, names[which], dir, leaf) < 0)
         return fail(d, path);
     return 0;
 }
@@ -180,35 +230,42 @@ static int deliver_listed(struct delivery *d, int iwd, const struct command_list
     return 0;
 }
 
-static int deliver_files(struct delivery *d)
+/* The list of inputs is not the owner's to read: this comes before the owner's rights. */
+static int list_results(struct delivery *d, struct command_list *names)
 {
     struct runner *r = d->runner;
-    const char *iwd_path = ad_string(r->job, "Iwd", "/");
-    auto_command_list struct command_list names = { 0 };
     if (!sandbox_wanted(r))
         return 0;
-    if (ad_has(r->job, "TransferOutput"))
-        command_files(r->job, "TransferOutput", &names);
-    else if (changes_list(r->work, r->stint_dir, false, &names, d->err) < 0)
-        return -1;
-    if (names.count == 0)
+    if (!ad_has(r->job, "TransferOutput"))
+        return changes_list_top(r->work, r->stint_dir, &r->owner, names, d->err);
+    command_files(r->job, "TransferOutput", names);
+    return 0;
+}
+
+static int deliver_all(struct delivery *d, const struct command_list *names)
+{
+    const char *iwd_path = ad_string(d->runner->job, "Iwd", "/");
+    for (int i = 0; i < 2; i++)
+        if (deliver_std(d, i) < 0)
+            return -1;
+    if (names->count == 0)
         return 0;
     auto_close int iwd = open(iwd_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (iwd < 0)
         return error_sys(d->err, "cannot open directory '%s'", iwd_path);
-    return deliver_listed(d, iwd, &names);
+    return deliver_listed(d, iwd, names);
 }
 
 void deliver_worker(void *data, int pipe, struct worker_report *final)
 {
     struct delivery d = { .runner = data, .report = final, .err = &final->error };
+    auto_command_list struct command_list names = { 0 };
     (void)pipe;
-    final->result = identity_enter(&d.runner->owner, d.err);
+    final->result = list_results(&d, &names);
+    if (final->result == 0)
+        final->result = identity_enter(&d.runner->owner, d.err);
     if (final->result < 0)
         return;
-    for (int i = 0; i < 2 && final->result == 0; i++)
-        final->result = deliver_std(&d, i);
-    if (final->result == 0)
-        final->result = deliver_files(&d);
+    final->result = deliver_all(&d, &names);
     identity_leave();
 }

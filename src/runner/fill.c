@@ -2,6 +2,10 @@
  * The sandbox: JOBDIR/stint.N/ with work/ (the program's directory), std/ (its standard files) and the list of inputs. It is
  * filled with the owner's rights from the submitter's directory; then, when there is a checkpoint, with its files on top.
  * A generation that does not verify is reported, and the one before is tried on a fresh copy of the inputs.
+ *
+ * Only work/ and std/ belong to the owner, who may put there what he likes, links and FIFOs too, at any time: whatever is done
+ * inside is done with the owner's rights. What a root that is the runner does by itself it does in stint.N/ and above, which
+ * are out of the owner's reach.
  */
 #include "base/fault.h"
 #include "base/file.h"
@@ -26,14 +30,33 @@ bool sandbox_wanted(const struct runner *r)
     return strcasecmp(ad_string(r->job, "ShouldTransferFiles", "YES"), "NO") != 0;
 }
 
-static int make_owned_dir(struct runner *r, int dir, const char *name, struct error *err)
+/* Makes a directory, or opens the one that an earlier stint has left. `made` tells which. */
+static int make_dir(int dir, const char *name, bool *made, struct error *err)
 {
-    if (mkdirat(dir, name, 0700) < 0 && errno != EEXIST)
+    *made = mkdirat(dir, name, 0700) == 0;
+    if (!*made && errno != EEXIST)
         return error_sys(err, "cannot make '%s'", name);
-    if (geteuid() == 0 && fchownat(dir, name, r->owner.uid, r->owner.gid, AT_SYMLINK_NOFOLLOW) < 0)
-        return error_sys(err, "cannot give '%s' to its owner", name);
     int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     return fd >= 0 ? fd : error_sys(err, "cannot open '%s'", name);
+}
+
+/* One that the owner may only pass through, on the way to those that are the owner's. */
+static int make_stint_dir(struct runner *r, struct error *err)
+{
+    bool made;
+    auto_close int fd = make_dir(r->job_dir, r->stint_name, &made, err);
+    if (fd >= 0 && geteuid() == 0 && (fchown(fd, 0, 0) < 0 || fchmod(fd, 0711) < 0))
+        return error_sys(err, "cannot set the mode of '%s'", r->stint_name);
+    return steal_fd(&fd);
+}
+
+static int make_owned_dir(struct runner *r, const char *name, struct error *err)
+{
+    bool made;
+    auto_close int fd = make_dir(r->stint_dir, name, &made, err);
+    if (fd >= 0 && made && geteuid() == 0 && fchown(fd, r->owner.uid, r->owner.gid) < 0)
+        return error_sys(err, "cannot give '%s' to its owner", name);
+    return steal_fd(&fd);
 }
 
 static int open_submit_dir(struct runner *r, struct error *err)
@@ -48,17 +71,51 @@ static int open_submit_dir(struct runner *r, struct error *err)
     return fd;
 }
 
+/* Removes what is in a directory of the owner's. */
+static int empty(struct runner *r, int dir, struct error *err)
+{
+    if (identity_enter(&r->owner, err) < 0)
+        return -1;
+    int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    int result = d ? 0 : error_sys(err, "cannot empty the sandbox");
+    for (struct dirent *e; result == 0 && (e = readdir(d));)
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+            result = file_remove_tree(dir, e->d_name, err);
+    if (d)
+        closedir(d);
+    else
+        file_close(&fd);
+    identity_leave();
+    return result;
+}
+
+/* First what the owner may remove, with the owner's rights; then the rest, where the job has left something that is not the
+ * owner's. */
+static void remove_stint(struct runner *r, const char *name)
+{
+    static const char *const inner[] = { "work", "std" };
+    struct error ignored;
+    auto_close int dir = openat(r->job_dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    for (size_t i = 0; dir >= 0 && i < 2; i++) {
+        auto_close int fd = openat(dir, inner[i], O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd >= 0)
+            empty(r, fd, &ignored);
+    }
+    if (file_remove_tree(r->job_dir, name, &ignored) < 0)
+        log_error("job %s: '%s' stays: %s", r->id_text, name, ignored.text);
+}
+
 /* Leftovers of stints that ended without cleaning up. */
 static void remove_old_stints(struct runner *r)
 {
-    struct error ignored;
     int fd = openat(r->job_dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *d = fd < 0 ? NULL : fdopendir(fd);
     if (!d)
         return;
     for (struct dirent *e; (e = readdir(d));)
         if (strncmp(e->d_name, "stint.", 6) == 0 && strcmp(e->d_name, r->stint_name) != 0)
-            file_remove_tree(r->job_dir, e->d_name, &ignored);
+            remove_stint(r, e->d_name);
     closedir(d);
 }
 
@@ -68,18 +125,17 @@ int sandbox_open(struct runner *r, struct error *err)
     if (deliver && renameat(r->job_dir, deliver, r->job_dir, r->stint_name) < 0)
         return error_sys(err, "cannot find the results of the last stint in '%s'", deliver);
     remove_old_stints(r);
-    r->stint_dir = make_owned_dir(r, r->job_dir, r->stint_name, err);
+    r->stint_dir = make_stint_dir(r, err);
     if (r->stint_dir < 0)
         return -1;
-    r->std = make_owned_dir(r, r->stint_dir, "std", err);
-    r->work = r->std < 0 ? -1 : sandbox_wanted(r) ? make_owned_dir(r, r->stint_dir, "work", err) : open_submit_dir(r, err);
+    r->std = make_owned_dir(r, "std", err);
+    r->work = r->std < 0 ? -1 : sandbox_wanted(r) ? make_owned_dir(r, "work", err) : open_submit_dir(r, err);
     return r->work < 0 ? -1 : 0;
 }
 
 void sandbox_remove(struct runner *r)
 {
-    struct error ignored;
-    file_remove_tree(r->job_dir, r->stint_name, &ignored);
+    remove_stint(r, r->stint_name);
 }
 
 static int copy_entry(int from, const char *name, int to, const char *as, int depth, struct error *err);
@@ -195,32 +251,16 @@ static int take_inputs(struct runner *r, struct error *err)
     if (iwd < 0 || identity_enter(&r->owner, err) < 0)
         return -1;
     int result = take_all(r, iwd, err);
-    if (result == 0 && sandbox_wanted(r))
-        result = changes_record(r->work, r->stint_dir, err);
     identity_leave();
-    return result;
-}
-
-static int empty(int dir, struct error *err)
-{
-    int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *d = fd < 0 ? NULL : fdopendir(fd);
-    if (!d) {
-        file_close(&fd);
-        return error_sys(err, "cannot empty the sandbox");
-    }
-    int result = 0;
-    for (struct dirent *e; result == 0 && (e = readdir(d));)
-        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
-            result = file_remove_tree(dir, e->d_name, err);
-    closedir(d);
+    if (result == 0 && sandbox_wanted(r))
+        result = changes_record(r->work, r->stint_dir, &r->owner, err);
     return result;
 }
 
 /* After a generation that failed in its middle: back to inputs alone. */
 static int start_over(struct runner *r, struct error *err)
 {
-    if (empty(r->std, err) < 0 || (sandbox_wanted(r) && empty(r->work, err) < 0))
+    if (empty(r, r->std, err) < 0 || (sandbox_wanted(r) && empty(r, r->work, err) < 0))
         return -1;
     return take_inputs(r, err);
 }
@@ -248,7 +288,7 @@ static int restore_one(const struct restore *a, int generation, bool *fits, stru
          * can not be emptied, so nothing may be put there that has not been seen to be good. */
         result = sandbox_wanted(r) ? 0 : store_verify(a->store, r->id_text, &manifest, err);
         if (result == 0)
-            result = engine_restore(&site, a->store, r->id_text, &manifest, &r->owner, err);
+            result = engine_restore(&site, a->store, r->id_text, &manifest, err);
         a->final->values[FILL_BYTES] = manifest.bytes;
         a->final->values[FILL_FILES] = (int64_t)manifest.entry_count;
     }
@@ -317,13 +357,15 @@ static int restore_state(struct runner *r, int pipe, struct worker_report *final
 
 static int make_std(struct runner *r, struct error *err)
 {
-    const char *const names[] = { "stdout", "stderr" };
-    for (int i = 0; i < 2; i++) {
-        auto_close int fd = openat(r->std, names[i], O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-        if (fd < 0 || (geteuid() == 0 && fchown(fd, r->owner.uid, r->owner.gid) < 0))
-            return error_sys(err, "cannot create the program's %s", names[i]);
+    static const char *const names[] = { "stdout", "stderr" };
+    int result = identity_enter(&r->owner, err);
+    for (int i = 0; i < 2 && result == 0; i++) {
+        auto_close int fd = openat(r->std, names[i], O_WRONLY | O_CREAT | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (fd < 0)
+            result = error_sys(err, "cannot create the program's %s", names[i]);
     }
-    return 0;
+    identity_leave();
+    return result;
 }
 
 void fill_worker(void *data, int pipe, struct worker_report *final)

@@ -68,14 +68,18 @@ static int build_environment(const struct runner *r, struct command_list *envp, 
     return 0;
 }
 
+/* With the owner's rights: what the names stand for by now is up to the job, whose directory this is. */
 static int open_std(struct runner *r, int fds[3], struct error *err)
 {
     const char *second = stream_shared(r) ? "stdout" : "stderr";
+    if (identity_enter(&r->owner, err) < 0)
+        return -1;
     fds[0] = openat(r->std, "stdin", O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
     if (fds[0] < 0)
         fds[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
     fds[1] = openat(r->std, "stdout", O_WRONLY | O_APPEND | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
     fds[2] = openat(r->std, second, O_WRONLY | O_APPEND | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
+    identity_leave();
     for (int i = 0; i < 3; i++)
         if (fds[i] < 0)
             return error_sys(err, "cannot open the program's standard files");

@@ -84,6 +84,7 @@ struct runner {
     int generation;     /* the last one committed or restored, 0 = none */
     int next_generation;
     int execution;      /* how often the program was started in this stint */
+    int deliveries;     /* how often the output was on its way */
     struct context_exit exit; /* of the last execution */
     int64_t user_us, sys_us, max_rss_kb; /* of this stint's executions */
 

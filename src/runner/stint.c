@@ -28,9 +28,11 @@ enum { BRIEF_US = 1000000, BRIEF_MAX = 100, BRIEF_PAUSE_US = 5000000 };
 struct engine_site stint_site(struct runner *r)
 {
     return (struct engine_site){
-        .job = r->job, .protocol = &r->protocol, .dir = r->stint_dir, .work = r->work, .std = r->std,
+        .job = r->job, .protocol = &r->protocol, .owner = &r->owner, .dir = r->stint_dir, .work = r->work, .std = r->std,
     };
 }
+
+enum { DELIVERIES_MAX = 3 };
 
 static void deliver(struct runner *r);
 
@@ -420,6 +422,10 @@ static void on_delivered(void *data, const struct worker_report *report)
     struct runner *r = data;
     struct error err;
     r->worker = NULL;
+    if (report->result < 0 && report->error.kind == ERR_CHILD && r->deliveries < DELIVERIES_MAX) {
+        deliver(r); /* somebody killed the worker; what it did is done again */
+        return;
+    }
     if (report->result == 0 && report->error.text[0]) {
         struct ad *note = record_new(RECORD_NOTE);
         ad_set_string(note, "Text", report->error.text);
@@ -446,6 +452,7 @@ static void deliver(struct runner *r)
 {
     struct error err;
     r->phase = PHASE_DELIVER;
+    r->deliveries++;
     loop_timer_set(r->timeout, INT64_MAX);
     if (!r->streams[0] && !r->streams[1] && stream_start(r, &err) < 0) {
         end_held(r, 12, err.sys, err.text, true);

@@ -2,21 +2,25 @@
  * Streaming: the file in the sandbox is the truth, the destination mirrors it. What was printed after the checkpoint from
  * which the job resumes is cut off the destination, because it will be printed again: each line appears exactly once.
  *
- * A destination that is no regular file (a device, a FIFO) can not be cut; it gets what is new.
+ * A destination that is no regular file (a device, a FIFO) can not be cut; it gets what is new, when it takes it, and at the
+ * end a few seconds to take the rest.
  */
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "job/record.h"
 #include "runner/runner.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { SYNC_EVERY_US = 200000 };
+enum { SYNC_EVERY_US = 200000, PATIENCE_US = 5000000, COPY_MAX = 4 << 20 };
 
 struct stream {
     int in, out;
@@ -71,25 +75,28 @@ static int align(struct stream *s, struct error *err)
 static int open_stream(struct runner *r, int which, struct stream *s, struct error *err)
 {
     auto_free char *path = stream_destination(r, which);
-    s->in = openat(r->std, std_names[which], O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
-    if (s->in < 0)
-        return error_sys(err, "cannot open the program's %s", std_names[which]);
-    if (!path)
-        return 0;
     if (identity_enter(&r->owner, err) < 0)
         return -1;
-    s->out = open(path, O_WRONLY | O_CREAT | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0644);
-    if (s->out < 0)
+    s->in = openat(r->std, std_names[which], O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
+    if (s->in < 0)
+        error_sys(err, "cannot open the program's %s", std_names[which]);
+    else if (path && (s->out = open(path, O_WRONLY | O_CREAT | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0644)) < 0)
         error_sys(err, "cannot open '%s' for streaming", path);
     identity_leave();
-    return s->out < 0 ? -1 : align(s, err);
+    if (s->in < 0 || (path && s->out < 0))
+        return -1;
+    return path ? align(s, err) : 0;
 }
 
-static int copy_news(struct stream *s, struct error *err)
+enum { STREAM_LATER = 1 }; /* the destination takes no more at the moment */
+
+/* Brings the destination to that length, or as far as there is something. */
+static int copy_news(struct stream *s, int64_t until, struct error *err)
 {
     char block[65536];
-    for (;;) {
-        ssize_t n = pread(s->in, block, sizeof block, s->done);
+    while (s->done < until) {
+        size_t want = until - s->done < (int64_t)sizeof block ? (size_t)(until - s->done) : sizeof block;
+        ssize_t n = pread(s->in, block, want, s->done);
         if (n < 0)
             return error_sys(err, "cannot read the program's output");
         if (n == 0)
@@ -99,19 +106,53 @@ static int copy_news(struct stream *s, struct error *err)
         ssize_t put = pwrite(s->out, block, (size_t)n, s->done);
         if (put < 0 && errno == ESPIPE)
             put = write(s->out, block, (size_t)n);
+        if (put < 0 && (errno == EAGAIN || errno == EPIPE))
+            return STREAM_LATER;
         if (put < 0)
             return error_sys(err, "cannot write the streamed output");
         s->done += put;
     }
+    return 0;
 }
 
-/* While the job runs, trouble is met again at the next try, and reported when the output has to be complete. */
+/* While the job runs, trouble is met again at the next try, and reported when the output has to be complete. A program that
+ * prints as fast as this copies must not keep the runner from everything else. */
 static void on_timer(void *data)
 {
     struct stream *s = data;
     struct error ignored;
-    copy_news(s, &ignored);
-    loop_timer_set(s->timer, clock_boot_us() + SYNC_EVERY_US);
+    int64_t until = s->done + COPY_MAX;
+    int result = copy_news(s, until, &ignored);
+    loop_timer_set(s->timer, clock_boot_us() + (result == 0 && s->done == until ? 0 : SYNC_EVERY_US));
+}
+
+static void note_loss(struct runner *r, int which)
+{
+    auto_free char *path = stream_destination(r, which);
+    auto_free char *text = mem_printf("nobody read all that was streamed to '%s'", path);
+    struct ad *note = record_new(RECORD_NOTE);
+    ad_set_string(note, "Text", text);
+    record_write(r, note);
+}
+
+/* All that the program has left, durable. A FIFO or device that does not take it in time must not hold a job that is done. */
+static int finish(struct runner *r, int which, struct error *err)
+{
+    struct stream *s = r->streams[which];
+    struct stat st;
+    if (fstat(s->in, &st) < 0)
+        return error_sys(err, "cannot look at the streamed file");
+    int64_t deadline = clock_boot_us() + PATIENCE_US;
+    int result;
+    while ((result = copy_news(s, st.st_size, err)) == STREAM_LATER && errno == EAGAIN && clock_boot_us() < deadline)
+        poll(&(struct pollfd){ .fd = s->out, .events = POLLOUT }, 1, 100);
+    if (result == STREAM_LATER) {
+        note_loss(r, which);
+        s->done = st.st_size;
+    }
+    if (result == 0 && fsync(s->out) < 0 && errno != EINVAL && errno != EROFS)
+        return error_sys(err, "cannot make the streamed output durable");
+    return result < 0 ? -1 : 0;
 }
 
 static void stream_free(struct stream *s)
@@ -126,6 +167,7 @@ static void stream_free(struct stream *s)
 
 int stream_start(struct runner *r, struct error *err)
 {
+    signal(SIGPIPE, SIG_IGN); /* a FIFO's reader may go away */
     for (int i = 0; i < 2; i++) {
         if (!stream_wanted(r, i))
             continue;
@@ -148,10 +190,8 @@ int stream_sync(struct runner *r, bool final, struct error *err)
         struct stream *s = r->streams[i];
         if (!s || s->out < 0)
             continue;
-        if (copy_news(s, err) < 0)
+        if ((final ? finish(r, i, err) : copy_news(s, s->done + COPY_MAX, err)) < 0)
             return -1;
-        if (final && fsync(s->out) < 0 && errno != EINVAL && errno != EROFS)
-            return error_sys(err, "cannot make the streamed output durable");
     }
     return 0;
 }

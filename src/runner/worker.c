@@ -3,11 +3,14 @@
 #include "base/file.h"
 #include "base/mem.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -28,6 +31,22 @@ void worker_send(int pipe, const struct worker_report *report)
         _exit(1);
 }
 
+/* The lines to the pool and the listener: a worker that outlives its runner by a moment must not look like the runner. It
+ * keeps the lock, so that nobody else touches the job's store in that moment. */
+static void close_sockets(void)
+{
+    DIR *d = opendir("/proc/self/fd");
+    if (!d)
+        return;
+    for (struct dirent *e; (e = readdir(d));) {
+        struct stat st;
+        int fd = (int)strtol(e->d_name, NULL, 10);
+        if (fd > STDERR_FILENO && fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode))
+            close(fd);
+    }
+    closedir(d);
+}
+
 static void child(worker_fn *fn, void *data, int pipe, pid_t parent)
 {
     struct worker_report report = { .final = 1 };
@@ -36,10 +55,12 @@ static void child(worker_fn *fn, void *data, int pipe, pid_t parent)
     prctl(PR_SET_NAME, "stint-worker");
     if (getppid() != parent)
         _exit(1);
+    close_sockets();
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     signal(SIGTERM, SIG_IGN); /* the runner decides when to stop */
     signal(SIGINT, SIG_IGN);
+    signal(SIGPIPE, SIG_IGN);
     fn(data, pipe, &report);
     report.final = 1;
     worker_send(pipe, &report);

@@ -9,6 +9,9 @@
  * Before it reads anything, a capture sweeps what no manifest names: chunks and temporary files of a capture that was killed or
  * whose commit failed. So failed attempts never add up on the disk.
  *
+ * Only the walk and the opening of the sources happen with the owner's rights, each in its own thread: a descriptor keeps the
+ * rights with which it was opened, and the store is not the owner's.
+ *
  * A chunk that an earlier manifest names is taken for durable by store_commit. When such a chunk was missing or damaged and is
  * written again, it is therefore made durable here and at once; all others are left to the commit.
  */
@@ -31,6 +34,7 @@
 #include <unistd.h>
 
 struct capture {
+    const struct identity *owner;
     const struct store_tree *trees;
     size_t tree_count;
     struct manifest *m;
@@ -67,8 +71,11 @@ static int begin_file(void *ctx, struct crew_file *file, struct error *err)
         return CREW_SKIP;
     const char *inside = NULL;
     const struct store_tree *tree = tree_find(c->trees, c->tree_count, e->name, &inside);
-    auto_close int fd = tree_open(tree->dir, inside, O_RDONLY, err);
     struct stat st;
+    if (identity_thread_enter(c->owner, err) < 0)
+        return -1;
+    auto_close int fd = tree_open(tree->dir, inside, O_RDONLY, err);
+    identity_thread_leave();
     if (fd < 0)
         return errno == ENOENT || errno == ENXIO ? leave_out(e) : -1;
     if (fault_point("store.capture.open") < 0 || fstat(fd, &st) < 0)
@@ -177,21 +184,41 @@ static int prepare(struct store *store, const char *job, struct capture *c, stru
     return sweep_chunks(c->chunks.fd, &c->named, err);
 }
 
-int store_capture(struct store *store, const char *job, const struct store_tree *trees, size_t tree_count,
-                  const struct store_source *sources, size_t source_count, struct manifest *out, struct error *err)
+static int list_sources(struct capture *c, const struct store_source *sources, size_t count, struct error *err)
+{
+    if (identity_thread_enter(c->owner, err) < 0)
+        return -1;
+    int r = walk_sources(c->trees, c->tree_count, sources, count, c->m, err);
+    identity_thread_leave();
+    return r;
+}
+
+static int read_sources(struct capture *c, const char *job, const struct store_source *sources, size_t count, struct error *err)
 {
     static const struct crew_ops ops = { .begin = begin_file, .chunk = capture_chunk, .end = end_file };
+    if (list_sources(c, sources, count, err) < 0)
+        return -1;
+    if (crew_run(&ops, c, c->m->entry_count, sum_sizes(c->m), err) == 0)
+        return 0;
+    remove_created(c);
+    return error_wrap(err, "checkpoint of job %s", job);
+}
+
+int store_capture(struct store *store, const char *job, const struct identity *owner, const struct store_tree *trees,
+                  size_t tree_count, const struct store_source *sources, size_t source_count, struct manifest *out,
+                  struct error *err)
+{
     auto_manifest struct manifest m = { 0 };
-    auto_capture struct capture c = { .trees = trees, .tree_count = tree_count, .m = &m, .chunks.fd = -1,
+    auto_capture struct capture c = { .owner = owner, .trees = trees, .tree_count = tree_count, .m = &m, .chunks.fd = -1,
                                       .lock = PTHREAD_MUTEX_INITIALIZER };
     if (prepare(store, job, &c, err) < 0)
         return error_wrap(err, "checkpoint of job %s", job);
-    if (walk_sources(trees, tree_count, sources, source_count, &m, err) < 0)
+    if (identity_prepare(owner, err) < 0)
         return -1;
-    if (crew_run(&ops, &c, m.entry_count, sum_sizes(&m), err) < 0) {
-        remove_created(&c);
-        return error_wrap(err, "checkpoint of job %s", job);
-    }
+    int r = read_sources(&c, job, sources, source_count, err);
+    identity_finish();
+    if (r < 0)
+        return -1;
     close_gaps(&m);
     out->entries = steal(m.entries);
     out->entry_count = m.entry_count;

@@ -4,7 +4,8 @@
  * The trees belong to a job and may hold anything, links that lead out of them above all. So every step starts at a tree's
  * descriptor and passes no link; a new file, link or directory is made under a name of its own, gets its owner, mode and time
  * through its descriptor, and only then takes its place by a rename, which replaces a link instead of following it. What stands
- * in the way (a directory where a file belongs, a file or link where a directory belongs) is removed.
+ * in the way (a directory where a file belongs, a file or link where a directory belongs) is removed. For a user's trees all
+ * of that happens with the user's rights, for a user who may not write somewhere must not have root do it.
  *
  * Directories are made first, with room for their owner to write in them, and get their modes and times last, from the deepest
  * up: a directory without write permission must be filled, and filling it changes its time.
@@ -35,8 +36,7 @@ struct extract {
     int chunks;
     const struct store_tree *trees;
     size_t tree_count;
-    uid_t uid; /* (uid_t)-1: leave the owner */
-    gid_t gid;
+    const struct identity *owner;
 };
 
 static int read_entry_chunk(struct extract *x, struct crew_worker *w, size_t index, size_t chunk, struct error *err)
@@ -114,26 +114,19 @@ static char *temp_name(int try)
     return mem_printf(".stint-restore.%d", try);
 }
 
-static int chown_link(struct extract *x, int dir, const char *name, struct error *err)
-{
-    if (x->uid != (uid_t)-1 && fchownat(dir, name, x->uid, x->gid, AT_SYMLINK_NOFOLLOW) < 0)
-        return error_sys(err, "cannot change the owner of '%s'", name);
-    return 0;
-}
-
-static int chown_open(struct extract *x, int fd, const char *name, struct error *err)
-{
-    if (x->uid != (uid_t)-1 && fchown(fd, x->uid, x->gid) < 0)
-        return error_sys(err, "cannot change the owner of '%s'", name);
-    return 0;
-}
-
 static int set_attributes(int fd, const struct store_entry *e, struct error *err)
 {
     struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, time_of(e) };
     if (fchmod(fd, e->mode) < 0 || futimens(fd, times) < 0)
         return error_sys(err, "cannot set mode and time of '%s'", e->name);
     return 0;
+}
+
+/* A directory in which the job may write, but which it did not make. */
+static bool is_others(int fd)
+{
+    struct stat st;
+    return geteuid() != 0 && fstat(fd, &st) == 0 && st.st_uid != geteuid();
 }
 
 static int take_place(int dir, const char *temp, const char *leaf, struct error *err)
@@ -165,9 +158,9 @@ static int make_dir(struct extract *x, const struct store_entry *e, struct error
     }
     if (fd < 0)
         return -1;
-    if (fchmod(fd, 0700) < 0)
+    if (!is_others(fd) && fchmod(fd, 0700) < 0)
         return error_sys(err, "cannot change the mode");
-    return chown_open(x, fd, leaf, err);
+    return 0;
 }
 
 static int make_link(struct extract *x, const struct store_entry *e, struct error *err)
@@ -184,9 +177,7 @@ static int make_link(struct extract *x, const struct store_entry *e, struct erro
             return error_sys(err, "cannot make the link");
         }
         struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, time_of(e) };
-        int r = chown_link(x, dir, temp, err);
-        if (r == 0 && utimensat(dir, temp, times, AT_SYMLINK_NOFOLLOW) < 0)
-            r = error_sys(err, "cannot set the time");
+        int r = utimensat(dir, temp, times, AT_SYMLINK_NOFOLLOW) < 0 ? error_sys(err, "cannot set the time") : 0;
         if (r == 0)
             r = take_place(dir, temp, leaf, err);
         if (r < 0)
@@ -196,12 +187,8 @@ static int make_link(struct extract *x, const struct store_entry *e, struct erro
     return error_set(err, ERR_LIMIT, "cannot find a free temporary name");
 }
 
-static int begin_extract(void *ctx, struct crew_file *file, struct error *err)
+static int create_file(struct extract *x, const struct store_entry *e, struct crew_file *file, struct error *err)
 {
-    struct extract *x = ctx;
-    const struct store_entry *e = &x->m->entries[file->index];
-    if (e->type != STORE_FILE)
-        return CREW_SKIP;
     auto_close int dir = open_place(x, e, &file->leaf, err);
     if (dir < 0)
         return error_wrap(err, "'%s'", e->name);
@@ -218,6 +205,19 @@ static int begin_extract(void *ctx, struct crew_file *file, struct error *err)
         return 0;
     }
     return error_set(err, ERR_LIMIT, "cannot find a free temporary name beside '%s'", e->name);
+}
+
+static int begin_extract(void *ctx, struct crew_file *file, struct error *err)
+{
+    struct extract *x = ctx;
+    const struct store_entry *e = &x->m->entries[file->index];
+    if (e->type != STORE_FILE)
+        return CREW_SKIP;
+    if (identity_thread_enter(x->owner, err) < 0)
+        return -1;
+    int r = create_file(x, e, file, err);
+    identity_thread_leave();
+    return r;
 }
 
 static int extract_chunk(void *ctx, struct crew_worker *w, struct crew_file *file, size_t chunk, struct error *err)
@@ -238,20 +238,23 @@ static int extract_chunk(void *ctx, struct crew_worker *w, struct crew_file *fil
     return 0;
 }
 
+static int finish_file(const struct crew_file *file, const struct store_entry *e, bool good, struct error *err)
+{
+    int r = good ? set_attributes(file->fd, e, err) : 0;
+    if (good && r == 0 && take_place(file->dir, file->temp, file->leaf, err) < 0)
+        r = error_wrap(err, "'%s'", e->name);
+    if (!good || r < 0)
+        unlinkat(file->dir, file->temp, 0);
+    return r;
+}
+
 static int end_extract(void *ctx, struct crew_file *file, bool good, struct error *err)
 {
     struct extract *x = ctx;
-    const struct store_entry *e = &x->m->entries[file->index];
-    int r = 0;
-    if (good) {
-        r = chown_open(x, file->fd, e->name, err);
-        if (r == 0)
-            r = set_attributes(file->fd, e, err);
-        if (r == 0 && take_place(file->dir, file->temp, file->leaf, err) < 0)
-            r = error_wrap(err, "'%s'", e->name);
-    }
-    if (!good || r < 0)
-        unlinkat(file->dir, file->temp, 0);
+    int r = identity_thread_enter(x->owner, err);
+    if (r == 0)
+        r = finish_file(file, &x->m->entries[file->index], good, err);
+    identity_thread_leave();
     file_close(&file->fd);
     file_close(&file->dir);
     free(file->temp);
@@ -278,7 +281,7 @@ static int finish_dirs(struct extract *x, struct error *err)
         const char *leaf = NULL;
         auto_close int dir = open_place(x, e, &leaf, err);
         auto_close int fd = dir < 0 ? -1 : tree_open(dir, leaf, O_RDONLY | O_DIRECTORY, err);
-        if (fd < 0 || set_attributes(fd, e, err) < 0)
+        if (fd < 0 || (!is_others(fd) && set_attributes(fd, e, err) < 0))
             return error_wrap(err, "'%s'", e->name);
     }
     return 0;
@@ -298,25 +301,40 @@ static int check_plan(struct extract *x, struct error *err)
     return 0;
 }
 
-int store_extract(struct store *store, const char *job, const struct manifest *manifest, const struct store_tree *trees,
-                  size_t tree_count, uid_t uid, gid_t gid, struct error *err)
+/* A step between the crew's work, with the owner's rights. */
+static int as_owner(struct extract *x, int (*step)(struct extract *x, struct error *err), struct error *err)
+{
+    if (identity_thread_enter(x->owner, err) < 0)
+        return -1;
+    int r = step(x, err);
+    identity_thread_leave();
+    return r;
+}
+
+static int write_trees(struct extract *x, struct error *err)
 {
     static const struct crew_ops ops = { .begin = begin_extract, .chunk = extract_chunk, .end = end_extract };
+    if (identity_prepare(x->owner, err) < 0)
+        return -1;
+    int r = as_owner(x, make_dirs_and_links, err);
+    if (r == 0)
+        r = crew_run(&ops, x, x->m->entry_count, x->m->bytes, err);
+    if (r == 0)
+        r = as_owner(x, finish_dirs, err);
+    identity_finish();
+    return r;
+}
+
+int store_extract(struct store *store, const char *job, const struct identity *owner, const struct manifest *manifest,
+                  const struct store_tree *trees, size_t tree_count, struct error *err)
+{
     auto_close int chunks = -1;
-    struct extract x = { .m = manifest, .trees = trees, .tree_count = tree_count, .uid = (uid_t)-1, .gid = (gid_t)-1 };
-    if (geteuid() == 0 && uid != (uid_t)-1) {
-        x.uid = uid;
-        x.gid = gid;
-    }
+    struct extract x = { .m = manifest, .trees = trees, .tree_count = tree_count, .owner = owner };
     int r = check_plan(&x, err);
     if (r == 0)
         r = open_chunks(store, job, &chunks, err);
     x.chunks = chunks;
     if (r == 0)
-        r = make_dirs_and_links(&x, err);
-    if (r == 0)
-        r = crew_run(&ops, &x, manifest->entry_count, manifest->bytes, err);
-    if (r == 0)
-        r = finish_dirs(&x, err);
+        r = write_trees(&x, err);
     return r < 0 ? error_wrap(err, "checkpoint %d of job %s", manifest->generation, job) : 0;
 }

@@ -11,10 +11,14 @@
  * for store_retain and store_drop, which would take a captured checkpoint's chunks for garbage. Numbers of generations only
  * grow. Nothing here follows a link or leaves the directories it was given. From 8 MiB on capture, verify and extract use two
  * threads of their own, with all signals blocked, gone on return; memory is at most 13 MiB plus the manifest.
+ *
+ * A root who captures and extracts for a user names the owner: then the trees are read and written with the owner's rights, and
+ * what is made is the owner's; the store itself is root's. NULL is the process's own rights.
  */
 #pragma once
 
 #include "base/error.h"
+#include "base/identity.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -80,8 +84,9 @@ void store_close(struct store *store); /* accepts NULL */
  * chunks are not durable yet. A file that changes while it is read is stored as read, up to the size it had when it was opened.
  * Sockets, FIFOs and devices are skipped; set-user-ID and its like are not kept. The other fields of `out` are the caller's.
  * On failure nothing is kept. */
-int store_capture(struct store *store, const char *job, const struct store_tree *trees, size_t tree_count,
-                  const struct store_source *sources, size_t source_count, struct manifest *out, struct error *err);
+int store_capture(struct store *store, const char *job, const struct identity *owner, const struct store_tree *trees,
+                  size_t tree_count, const struct store_source *sources, size_t source_count, struct manifest *out,
+                  struct error *err);
 /* Makes the captured checkpoint durable and real under (job, generation); it may have been captured by another process. Outcome
  * STORE_EXISTS; the very same manifest again is success. On failure the earlier generations are as they were; after a failure
  * capture again, for chunks that did not reach the disk are gone. */
@@ -97,10 +102,10 @@ int manifest_parse(const char *text, size_t len, struct manifest *out, struct er
 
 /* Reads every chunk and compares digests; ERR_CORRUPT names the file, its chunk and its offset. */
 int store_verify(struct store *store, const char *job, const struct manifest *manifest, struct error *err);
-/* Writes the files into the trees, replacing what is there; every chunk is verified before it is written. Owner of the new
- * files is `uid`/`gid` when the caller is root and uid is not (uid_t)-1. */
-int store_extract(struct store *store, const char *job, const struct manifest *manifest, const struct store_tree *trees,
-                  size_t tree_count, uid_t uid, gid_t gid, struct error *err);
+/* Writes the files into the trees, replacing what is there; every chunk is verified before it is written. A directory that is
+ * there and somebody else's is written into, and keeps its mode and time. */
+int store_extract(struct store *store, const char *job, const struct identity *owner, const struct manifest *manifest,
+                  const struct store_tree *trees, size_t tree_count, struct error *err);
 
 /* Removes the oldest generations of kind "checkpoint" until `keep` (at least 1) are left, all that is older than those that
  * stay, of the other kinds all but the newest `keep`, and chunks that no manifest names any more. A generation whose manifest

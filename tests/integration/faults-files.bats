@@ -35,7 +35,7 @@ load faults.bash
     fault journal_torn
 }
 
-@test "one job's damaged journal stops that job and no other" {
+@test "a damaged record in the middle of a journal stops no job" {
     fault journal_damaged
 }
 

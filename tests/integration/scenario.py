@@ -165,15 +165,14 @@ class Scenario:
             time.sleep(1.1)
         return text + self.left_over()
 
-    def left_over_after_stop(self):
-        self.wait(self.stopped, "the pool stops", drive=False)
-        return self.left_over()
-
     def stopped(self):
         self.stint("pool", "stop")
         return not any(words.startswith(("stint-keeper", "stint-pool")) for words in self.processes().values())
 
     def clean(self):
+        trash = os.path.join(self.pool, "jobs", ".trash")
+        if os.path.isdir(trash) and os.listdir(trash):
+            return False
         return not any(name[0].isdigit() for d in ("jobs", "store") for name in os.listdir(os.path.join(self.pool, d)))
 
     def clean_or_restarted(self):
@@ -217,12 +216,14 @@ class Scenario:
         return "".join(f"process: {pid} {words!r} is left over\n" for pid, words in found.items())
 
     def kill_all(self):
+        """All at once, as when the power fails: nobody sees another one die."""
         while found := self.processes():
-            for pid in found:
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
+            for kill in (signal.SIGSTOP, signal.SIGKILL):
+                for pid in found:
+                    try:
+                        os.kill(pid, kill)
+                    except ProcessLookupError:
+                        pass
             time.sleep(0.01)
 
     def story(self):

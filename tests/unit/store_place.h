@@ -170,7 +170,7 @@ static inline int place_capture(struct place *p, const char *name, int generatio
     struct store_tree tree = { "work", p->work };
     struct store_source source = { .tree = "work", .name = name };
     *m = (struct manifest){ .generation = generation, .stint = 7, .created_us = 1700000000000000, .kind = "checkpoint" };
-    return store_capture(p->store, "7.0", &tree, 1, &source, 1, m, err);
+    return store_capture(p->store, "7.0", NULL, &tree, 1, &source, 1, m, err);
 }
 
 /* Captures and commits the whole of `work` under that kind; returns the new bytes. */
@@ -196,7 +196,7 @@ static inline int place_restore(struct place *p, int generation, struct error *e
     auto_manifest struct manifest m = { 0 };
     struct store_tree tree = { "work", p->back };
     int r = store_manifest(p->store, "7.0", generation, &m, err);
-    return r != 0 ? r : store_extract(p->store, "7.0", &m, &tree, 1, (uid_t)-1, (gid_t)-1, err);
+    return r != 0 ? r : store_extract(p->store, "7.0", NULL, &m, &tree, 1, err);
 }
 
 static inline int place_verify(struct place *p, int generation, struct error *err)

@@ -15,6 +15,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/wait.h>
 
@@ -229,6 +231,34 @@ static void a_signal_is_heeded_once_it_is_handled_or_ignored(void **state)
     context_free(c);
 }
 
+/* What "sigwait" makes of this program: one that sleeps in sigwait, where the kernel takes the signal out of its mask. */
+static int sleep_in_sigwait(void)
+{
+    sigset_t set;
+    int signal;
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR2);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    return sigwait(&set, &signal) == 0 && signal == SIGUSR2 ? 17 : 1;
+}
+
+static void a_program_that_sleeps_in_sigwait_heeds_its_signal(void **state)
+{
+    struct world *w = *state;
+    char self[512] = { 0 }, script[600];
+    assert_true(readlink("/proc/self/exe", self, sizeof self - 1) > 0);
+    snprintf(script, sizeof script, "exec '%s' sigwait", self);
+    struct context *c = start(w, script);
+    for (int streak = 0, i = 0; streak < 10 && i < 1000; i++) { /* it stays so, once it sleeps */
+        streak = context_heeds(c, SIGUSR2) ? streak + 1 : 0;
+        poll(NULL, 0, 10);
+        assert_true(i < 999);
+    }
+    context_signal(c, SIGUSR2);
+    assert_int_equal(wait_exit(c).code, 17);
+    context_free(c);
+}
+
 static char state_of(pid_t pid)
 {
     char path[64], text[512];
@@ -274,8 +304,10 @@ static void usage_sums_the_tree(void **state)
     context_free(c);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    if (argc == 2 && strcmp(argv[1], "sigwait") == 0)
+        return sleep_in_sigwait();
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(an_exit_code_and_a_signal_are_told_apart),
@@ -286,6 +318,7 @@ int main(void)
         T(the_death_of_the_job_root_is_noticed_and_its_tree_killed),
         T(a_signal_goes_to_the_program_alone),
         T(a_signal_is_heeded_once_it_is_handled_or_ignored),
+        T(a_program_that_sleeps_in_sigwait_heeds_its_signal),
         T(suspension_stops_the_whole_tree_and_continuation_lets_it_go),
         T(usage_sums_the_tree),
     };

@@ -98,42 +98,17 @@ static void two_trees_keep_apart(void **state)
     struct store_tree trees[] = { { "work", p->work }, { "std", std } };
     struct store_source sources[] = { { "std", "x", false }, { "work", "./", false } };
     auto_manifest struct manifest m = { .generation = 1, .kind = "checkpoint" };
-    assert_int_equal(store_capture(p->store, "7.0", trees, 2, sources, 2, &m, &err), 0);
+    assert_int_equal(store_capture(p->store, "7.0", NULL, trees, 2, sources, 2, &m, &err), 0);
     assert_int_equal(m.entry_count, 2);
     assert_string_equal(m.entries[0].name, "std/x");
     struct store_tree half = { "work", p->back };
-    assert_int_equal(store_extract(p->store, "7.0", &m, &half, 1, (uid_t)-1, (gid_t)-1, &err), -1);
+    assert_int_equal(store_extract(p->store, "7.0", NULL, &m, &half, 1, &err), -1);
     assert_int_equal(err.kind, ERR_INVALID);
     assert_int_equal(place_count_names(p->back), 0);
     struct store_tree both[] = { { "std", std_back }, { "work", p->back } };
-    assert_int_equal(store_extract(p->store, "7.0", &m, both, 2, (uid_t)-1, (gid_t)-1, &err), 0);
+    assert_int_equal(store_extract(p->store, "7.0", NULL, &m, both, 2, &err), 0);
     assert_int_equal(assert_same_tree(p->work, p->back), 1);
     assert_int_equal(assert_same_tree(std, std_back), 1);
-}
-
-static void root_gives_the_files_to_their_owner(void **state)
-{
-    struct place *p = *state;
-    struct error err = { 0 };
-    struct stat st;
-    if (geteuid() != 0)
-        skip();
-    auto_close int sub = place_mkdir(p->work, "sub");
-    place_write(sub, "file", "x", 1);
-    assert_int_equal(symlinkat("file", sub, "link"), 0);
-    assert_int_equal(fchmodat(sub, "file", 04755, 0), 0);
-    place_commit(p, 1);
-    auto_manifest struct manifest m = { 0 };
-    struct store_tree tree = { "work", p->back };
-    assert_int_equal(store_manifest(p->store, "7.0", 1, &m, &err), 0);
-    assert_int_equal(store_extract(p->store, "7.0", &m, &tree, 1, 4321, 5432, &err), 0);
-    static const char *const names[] = { "sub", "sub/file", "sub/link" };
-    for (size_t i = 0; i < 3; i++) {
-        assert_int_equal(fstatat(p->back, names[i], &st, AT_SYMLINK_NOFOLLOW), 0);
-        assert_int_equal(st.st_uid, 4321);
-        assert_int_equal(st.st_gid, 5432);
-        assert_int_equal(st.st_mode & 06000, 0);
-    }
 }
 
 /* ---- what a source may be ---- */
@@ -169,7 +144,7 @@ static void overlapping_sources_are_stored_once(void **state)
         { "work", "a/x" }, { "work", "a" }, { "work", "a/x" }, { "work", "gone", .optional = true }
     };
     auto_manifest struct manifest m = { .generation = 1, .kind = "checkpoint" };
-    assert_int_equal(store_capture(p->store, "7.0", &tree, 1, sources, 4, &m, &err), 0);
+    assert_int_equal(store_capture(p->store, "7.0", NULL, &tree, 1, sources, 4, &m, &err), 0);
     assert_int_equal(m.entry_count, 3);
     assert_int_equal(m.bytes, 2);
     assert_int_equal(store_commit(p->store, "7.0", &m, &err), 0);
@@ -457,7 +432,6 @@ int main(void)
         place_test(many_small_files_come_back),
         place_test(depth_costs_no_descriptors),
         place_test(two_trees_keep_apart),
-        place_test(root_gives_the_files_to_their_owner),
         place_test(sources_may_be_written_as_users_do),
         place_test(overlapping_sources_are_stored_once),
         place_test(a_source_outside_its_tree_is_refused),

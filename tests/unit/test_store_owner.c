@@ -1,0 +1,162 @@
+/* A root who captures and extracts for a user does it with the user's rights, in every thread. */
+#include "store_place.h"
+
+#include "base/identity.h"
+
+static const struct identity owner = { .uid = 4321, .gid = 5432, .name = "uid4321" };
+
+static void skip_unless_root(void)
+{
+    if (geteuid() == 0)
+        return;
+    print_message("only root has the rights of somebody else\n");
+    skip();
+}
+
+static int capture_for(struct place *p, const struct identity *id, const char *name, struct manifest *m, struct error *err)
+{
+    struct store_tree tree = { "work", p->work };
+    struct store_source source = { .tree = "work", .name = name };
+    *m = (struct manifest){ .generation = 1, .stint = 7, .created_us = 1700000000000000, .kind = "checkpoint" };
+    return store_capture(p->store, "7.0", id, &tree, 1, &source, 1, m, err);
+}
+
+static void assert_still_root(void)
+{
+    uid_t real, effective, saved;
+    assert_int_equal(getresuid(&real, &effective, &saved), 0);
+    assert_true(real == 0 && effective == 0 && saved == 0);
+    assert_int_equal(getegid(), 0);
+}
+
+static void what_the_owner_cannot_read_is_not_captured(void **state)
+{
+    struct place *p = *state;
+    static const char *const names[] = { "secret", ".", "closed/file", "closed" };
+    skip_unless_root();
+    place_write(p->work, "secret", "x", 1);
+    auto_close int closed = place_mkdir(p->work, "closed");
+    place_write(closed, "file", "y", 1);
+    assert_int_equal(fchmodat(p->work, "secret", 0600, 0), 0);
+    assert_int_equal(fchmod(p->work, 0755), 0);
+    for (size_t i = 0; i < 4; i++) {
+        struct error err = { 0 };
+        auto_manifest struct manifest m = { 0 };
+        assert_int_equal(capture_for(p, &owner, names[i], &m, &err), -1);
+        assert_int_equal(err.sys, EACCES);
+        assert_int_equal(place_count_chunks(p), 0);
+        assert_still_root();
+    }
+    struct error err = { 0 };
+    auto_manifest struct manifest m = { 0 };
+    assert_int_equal(capture_for(p, NULL, ".", &m, &err), 0);
+    assert_int_equal(m.bytes, 2);
+}
+
+/* Enough for all threads of the crew. */
+static void an_owners_files_make_the_round_trip(void **state)
+{
+    struct place *p = *state;
+    struct error err = { 0 };
+    auto_manifest struct manifest m = { 0 };
+    struct store_tree back = { "work", p->back };
+    skip_unless_root();
+    auto_close int sub = place_mkdir(p->work, "sub");
+    place_fill(sub, "large", 0, 21 * MIB, 3);
+    for (int i = 0; i < 50; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "file%d", i);
+        place_fill(sub, name, 0, (size_t)i * 100000, (uint64_t)i);
+        assert_int_equal(fchownat(sub, name, owner.uid, owner.gid, 0), 0);
+        assert_int_equal(fchmodat(sub, name, 0600, 0), 0);
+    }
+    assert_int_equal(fchownat(sub, "large", owner.uid, owner.gid, 0), 0);
+    assert_int_equal(fchown(sub, owner.uid, owner.gid), 0);
+    assert_int_equal(fchown(p->work, owner.uid, owner.gid), 0);
+    assert_int_equal(fchown(p->back, owner.uid, owner.gid), 0);
+    assert_int_equal(capture_for(p, &owner, ".", &m, &err), 0);
+    assert_int_equal(store_commit(p->store, "7.0", &m, &err), 0);
+    assert_int_equal(store_extract(p->store, "7.0", &owner, &m, &back, 1, &err), 0);
+    assert_int_equal(assert_same_tree(p->work, p->back), 52);
+    assert_still_root();
+}
+
+static void where_the_owner_cannot_write_nothing_is_extracted(void **state)
+{
+    struct place *p = *state;
+    struct error err = { 0 };
+    auto_manifest struct manifest m = { 0 };
+    struct store_tree back = { "work", p->back };
+    skip_unless_root();
+    place_write(p->work, "file", "new", 3);
+    place_write(p->back, "file", "old", 3);
+    assert_int_equal(fchmod(p->back, 0755), 0);
+    place_commit(p, 1);
+    assert_int_equal(store_manifest(p->store, "7.0", 1, &m, &err), 0);
+    assert_int_equal(store_extract(p->store, "7.0", &owner, &m, &back, 1, &err), -1);
+    assert_int_equal(err.sys, EACCES);
+    assert_int_equal(place_count_names(p->back), 1);
+    auto_buf struct buf text = { 0 };
+    assert_int_equal(file_read(p->back, "file", &text, &err), 0);
+    assert_string_equal(buf_cstr(&text), "old");
+    assert_still_root();
+}
+
+static void somebody_elses_directory_is_written_into_and_keeps_its_mode(void **state)
+{
+    struct place *p = *state;
+    struct error err = { 0 };
+    struct stat st;
+    auto_manifest struct manifest m = { 0 };
+    struct store_tree back = { "work", p->back };
+    skip_unless_root();
+    auto_close int sub = place_mkdir(p->work, "sub");
+    auto_close int shared = place_mkdir(p->back, "sub");
+    place_write(sub, "file", "x", 1);
+    place_commit(p, 1);
+    assert_int_equal(fchmod(shared, 0777), 0);
+    assert_int_equal(fchmod(p->back, 0755), 0);
+    assert_int_equal(store_manifest(p->store, "7.0", 1, &m, &err), 0);
+    assert_int_equal(store_extract(p->store, "7.0", &owner, &m, &back, 1, &err), 0);
+    assert_int_equal(fstat(shared, &st), 0);
+    assert_true(st.st_uid == 0 && (st.st_mode & 07777) == 0777);
+    assert_int_equal(fstatat(shared, "file", &st, 0), 0);
+    assert_int_equal(st.st_uid, owner.uid);
+}
+
+static void root_gives_the_files_to_their_owner(void **state)
+{
+    struct place *p = *state;
+    struct error err = { 0 };
+    struct stat st;
+    skip_unless_root();
+    assert_int_equal(fchown(p->back, owner.uid, owner.gid), 0);
+    auto_close int sub = place_mkdir(p->work, "sub");
+    place_write(sub, "file", "x", 1);
+    assert_int_equal(symlinkat("file", sub, "link"), 0);
+    assert_int_equal(fchmodat(sub, "file", 04755, 0), 0);
+    place_commit(p, 1);
+    auto_manifest struct manifest m = { 0 };
+    struct store_tree tree = { "work", p->back };
+    assert_int_equal(store_manifest(p->store, "7.0", 1, &m, &err), 0);
+    assert_int_equal(store_extract(p->store, "7.0", &owner, &m, &tree, 1, &err), 0);
+    static const char *const names[] = { "sub", "sub/file", "sub/link" };
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(fstatat(p->back, names[i], &st, AT_SYMLINK_NOFOLLOW), 0);
+        assert_int_equal(st.st_uid, 4321);
+        assert_int_equal(st.st_gid, 5432);
+        assert_int_equal(st.st_mode & 06000, 0);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        place_test(what_the_owner_cannot_read_is_not_captured),
+        place_test(an_owners_files_make_the_round_trip),
+        place_test(where_the_owner_cannot_write_nothing_is_extracted),
+        place_test(somebody_elses_directory_is_written_into_and_keeps_its_mode),
+        place_test(root_gives_the_files_to_their_owner),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
