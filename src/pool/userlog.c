@@ -566,6 +566,7 @@ static void write_logs(struct pool *p)
             p->logs_doubtful = p->last_event;
             p->logs_from = 0;
             p->logs_unfinished = false;
+            p->logs = true;
             pool_retry(p);
             return;
         }

@@ -23,6 +23,10 @@ load faults.bash
     fault runner_stands_still
 }
 
+@test "a pool killed before it has removed what a job left: the next one removes it" {
+    fault pool_before_cleaning
+}
+
 @test "a machine that was restarted: the job resumes at its checkpoint, and the cause is the node" {
     fault reboot
 }

@@ -170,9 +170,6 @@ class Scenario:
         return not any(words.startswith(("stint-keeper", "stint-pool")) for words in self.processes().values())
 
     def clean(self):
-        trash = os.path.join(self.pool, "jobs", ".trash")
-        if os.path.isdir(trash) and os.listdir(trash):
-            return False
         return not any(name[0].isdigit() for d in ("jobs", "store") for name in os.listdir(os.path.join(self.pool, d)))
 
     def clean_or_restarted(self):

@@ -9,9 +9,11 @@
 
 #include <errno.h>
 #include <setjmp.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <cmocka.h>
 
@@ -387,6 +389,89 @@ static void root_takes_on_a_users_rights_and_gives_them_back(void **state)
     scratch_close(&s);
 }
 
+static int tie_after_each_change(const struct identity *id)
+{
+    int after[4] = { 0 };
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    identity_enter(id, NULL);
+    prctl(PR_GET_PDEATHSIG, &after[0]);
+    identity_leave();
+    prctl(PR_GET_PDEATHSIG, &after[1]);
+    identity_prepare(id, NULL);
+    identity_thread_enter(id, NULL);
+    prctl(PR_GET_PDEATHSIG, &after[2]);
+    identity_thread_leave();
+    prctl(PR_GET_PDEATHSIG, &after[3]);
+    for (int i = 0; i < 4; i++)
+        if (after[i] != SIGKILL)
+            return i + 1;
+    return 0;
+}
+
+static void who_is_to_die_with_the_parent_stays_so_under_other_rights(void **state)
+{
+    struct identity id;
+    int status;
+    (void)state;
+    if (geteuid() != 0 || identity_of(65534, &id, NULL) < 0) {
+        print_message("# skipped: needs root and the user nobody\n");
+        skip();
+    }
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(tie_after_each_change(&id));
+    waitpid(pid, &status, 0);
+    assert_int_equal(status, 0);
+}
+
+struct other_thread {
+    pthread_barrier_t entered, looked;
+    uid_t uid, gid;
+};
+
+static void *enter_in_a_thread(void *data)
+{
+    struct other_thread *other = data;
+    struct identity id = { .uid = 4321, .gid = 5432, .name = "uid4321" };
+    int r = identity_thread_enter(&id, NULL);
+    other->uid = r < 0 ? 0 : geteuid();
+    other->gid = r < 0 ? 0 : getegid();
+    pthread_barrier_wait(&other->entered);
+    pthread_barrier_wait(&other->looked);
+    identity_thread_leave();
+    return NULL;
+}
+
+static void a_thread_takes_on_rights_for_itself_alone(void **state)
+{
+    struct identity id = { .uid = 4321, .gid = 5432, .name = "uid4321" };
+    struct other_thread other = { 0 };
+    gid_t before[64], during[64];
+    pthread_t thread;
+    (void)state;
+    if (geteuid() != 0) {
+        print_message("# skipped: needs root\n");
+        skip();
+    }
+    int groups = getgroups(64, before);
+    assert_int_equal(identity_prepare(&id, NULL), 0);
+    assert_int_equal(getgroups(64, during), 1);
+    assert_int_equal(during[0], 5432);
+    pthread_barrier_init(&other.entered, NULL, 2);
+    pthread_barrier_init(&other.looked, NULL, 2);
+    assert_int_equal(pthread_create(&thread, NULL, enter_in_a_thread, &other), 0);
+    pthread_barrier_wait(&other.entered);
+    assert_true(geteuid() == 0 && getegid() == 0);
+    assert_true(other.uid == 4321 && other.gid == 5432);
+    pthread_barrier_wait(&other.looked);
+    pthread_join(thread, NULL);
+    identity_finish();
+    assert_int_equal(getgroups(64, during), groups);
+    assert_memory_equal(before, during, (size_t)groups * sizeof before[0]);
+    assert_int_equal(identity_thread_enter(&id, NULL), 0); /* not prepared: does nothing */
+    assert_int_equal(geteuid(), 0);
+}
+
 static void becoming_a_user_is_for_good(void **state)
 {
     struct identity id;
@@ -427,6 +512,8 @@ int main(void)
         cmocka_unit_test(a_stopped_process_goes_on_when_continued),
         cmocka_unit_test(a_user_has_a_name_and_a_home),
         cmocka_unit_test(root_takes_on_a_users_rights_and_gives_them_back),
+        cmocka_unit_test(who_is_to_die_with_the_parent_stays_so_under_other_rights),
+        cmocka_unit_test(a_thread_takes_on_rights_for_itself_alone),
         cmocka_unit_test(becoming_a_user_is_for_good),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

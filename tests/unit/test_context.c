@@ -4,6 +4,7 @@
  */
 #include "base/clock.h"
 #include "base/file.h"
+#include "context/cgroup.h"
 #include "context/context.h"
 #include "context/tree.h"
 #include "scratch.h"
@@ -304,12 +305,33 @@ static void usage_sums_the_tree(void **state)
     context_free(c);
 }
 
+/* Controllers that are mounted together share a line, and a name may begin another one. */
+static void a_controllers_group_is_found_among_those_mounted_with_it(void **state)
+{
+    static const char text[] = "12:cpuset:/set\n5:cpu,cpuacct:/both\n4:memory:/m/x\n1:name=systemd:/s\n0::/unified\n";
+    static const struct { const char *controller, *path, *mount; } cases[] = {
+        { "cpu", "/both", "cpu,cpuacct" }, { "cpuacct", "/both", "cpu,cpuacct" }, { "cpuset", "/set", "cpuset" },
+        { "memory", "/m/x", "memory" }, { "", "/unified", "" }, { "acct", NULL, NULL }, { "mem", NULL, NULL },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        auto_free char *mount = NULL;
+        auto_free char *path = cgroup_path_in(text, cases[i].controller, &mount);
+        assert_int_equal(path == NULL, cases[i].path == NULL);
+        if (path)
+            assert_string_equal(path, cases[i].path);
+        if (mount)
+            assert_string_equal(mount, cases[i].mount);
+    }
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 2 && strcmp(argv[1], "sigwait") == 0)
         return sleep_in_sigwait();
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_controllers_group_is_found_among_those_mounted_with_it),
         T(an_exit_code_and_a_signal_are_told_apart),
         T(a_program_that_cannot_be_executed_says_why),
         T(the_program_has_no_descriptors_but_its_own),

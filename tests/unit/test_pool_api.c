@@ -173,6 +173,113 @@ static void a_reserved_number_can_be_used_once(void **state)
     assert_int_equal(fixture_submit(f, 1, ""), 3);
 }
 
+static void a_reserved_number_is_its_reservers(void **state)
+{
+    struct fixture *f = *state;
+    int number;
+    assert_ok(queue_begin(f->pool.queue, &f->err), f->err);
+    assert_ok(queue_reserve_for(f->pool.queue, STRANGER, &number, &f->err), f->err);
+    assert_ok(queue_commit(f->pool.queue, &f->err), f->err);
+    fixture_reopen(f);
+    auto_free char *body = mem_printf("{\"Ad\":{" JOB "},\"ClusterId\":%d}", number);
+    auto_reply theirs = post(f, "/v1/clusters", body);
+    assert_int_equal(theirs.result, -1);
+    assert_contains(f->err.text, "was not reserved by");
+    assert_ok(queue_begin(f->pool.queue, &f->err), f->err);
+    assert_ok(queue_take_reserved(f->pool.queue, STRANGER, number, &f->err), f->err);
+    assert_int_equal(queue_take_reserved(f->pool.queue, STRANGER, number, &f->err), QUEUE_ABSENT);
+    queue_rollback(f->pool.queue);
+}
+
+static void a_user_has_so_many_jobs_and_an_ad_so_many_bytes(void **state)
+{
+    struct fixture *f = *state;
+    f->pool.config.max_jobs_per_user = 3;
+    fixture_submit(f, 2, "");
+    auto_reply many = post(f, "/v1/clusters", "{\"Ad\":{" JOB "},\"Count\":2}");
+    assert_int_equal(many.result, -1);
+    assert_int_equal(f->err.kind, ERR_LIMIT);
+    assert_contains(f->err.text, "may have 3 in the queue");
+    fixture_submit(f, 1, "");
+    f->pool.config.max_jobs_per_user = 0;
+    auto_free char *text = repeated("x", 1 << 20, "", "");
+    auto_free char *large = mem_printf("{\"Ad\":{" JOB ",\"Note\":\"%s\"}}", text);
+    auto_reply long_ad = post(f, "/v1/clusters", large);
+    assert_int_equal(f->err.kind, ERR_LIMIT);
+    assert_contains(f->err.text, "longer than 1024 KiB");
+    auto_free char *edit = mem_printf("{\"Set\":{\"Note\":\"%s\"}}", text);
+    auto_reply edited = post(f, "/v1/jobs/1.0/edit", edit);
+    assert_int_equal(edited.result, -1);
+    assert_int_equal(f->err.kind, ERR_LIMIT);
+}
+
+static void priorities_of_users_of_a_shared_pool_do_not_go_far(void **state)
+{
+    static const struct { bool shared; uid_t uid; int64_t asks, gets; } cases[] = {
+        { true, STRANGER, 1000, 20 }, { true, STRANGER, -1000, -20 }, { true, STRANGER, 7, 7 }, { true, 0, 1000, 1000 },
+        { false, STRANGER, 1000, 1000 },
+    };
+    struct fixture *f = *state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct queue_job job = { .priority = cases[i].asks };
+        f->pool.machine_wide = cases[i].shared;
+        submit_clamp(&f->pool, cases[i].uid, &job);
+        assert_int_equal(job.priority, cases[i].gets);
+    }
+}
+
+static void others_see_that_a_job_is_there_and_nothing_of_its_contents(void **state)
+{
+    static const char secret[] = "hush";
+    struct fixture *f = *state;
+    fixture_submit(f, 1, "\"Environment\":\"KEY=hush\",\"Arguments\":\"hush\",\"MyNote\":\"hush\"");
+    f->pool.machine_wide = true;
+    struct queue_job job = fixture_get(f, 1, 0);
+    job.uid = STRANGER + 1;
+    ad_set_string(job.ad, "HoldReason", secret);
+    fixture_put(f, &job);
+    assert_ok(queue_begin(f->pool.queue, &f->err), f->err);
+    struct ad *event = event_new("held", 1);
+    ad_set_string(event, "Reason", secret);
+    auto_ad struct ad *full = ad_new();
+    assert_ok(event_add(&f->pool, &job, full, event, &f->err), f->err);
+    assert_ok(event_commit(&f->pool, &f->err), f->err);
+    queue_job_release(&job);
+    static const struct { const char *path, *query; } asked[] = {
+        { "/v1/jobs", "" }, { "/v1/jobs", "attributes=Environment,Arguments,Iwd,HoldReason,ProcId" }, { "/v1/jobs/1.0", "" },
+        { "/v1/events", "" },
+    };
+    for (size_t i = 0; i < COUNT(asked); i++) {
+        auto_reply mine = ask_as(f, STRANGER + 1, "GET", asked[i].path, asked[i].query);
+        auto_reply theirs = ask_as(f, STRANGER, "GET", asked[i].path, asked[i].query);
+        auto_buf struct buf all = { 0 }, some = { 0 };
+        ad_print_json(mine.ad, &all);
+        ad_print_json(theirs.ad, &some);
+        assert_contains(buf_cstr(&all), secret);
+        if (strstr(buf_cstr(&some), secret) || strstr(buf_cstr(&some), f->scratch.path) || !strstr(buf_cstr(&some), "ProcId"))
+            fail_msg("%s?%s tells '%s'", asked[i].path, asked[i].query, buf_cstr(&some));
+    }
+    auto_reply guess = ask_as(f, STRANGER, "GET", "/v1/jobs", "constraint=Arguments == \"hush\"");
+    assert_int_equal(ad_list_count(guess.ad, "Jobs"), 0);
+}
+
+static void a_wall_clock_that_jumps_forward_deletes_no_history(void **state)
+{
+    struct fixture *f = *state;
+    int cluster = fixture_submit(f, 1, "");
+    struct moment now = clock_now();
+    assert_ok(queue_begin(f->pool.queue, &f->err), f->err);
+    assert_ok(queue_finish_job(f->pool.queue, (struct job_id){ cluster, 0 }, now.wall_us, &f->err), f->err);
+    assert_ok(queue_commit(f->pool.queue, &f->err), f->err);
+    now.wall_us += 366 * 86400 * CLOCK_SECOND_US;
+    assert_ok(pool_trim(&f->pool, now, &f->err), f->err);
+    assert_string_equal(fixture_state(f, cluster, 0), "idle");
+    now.boot_us += 31 * 86400 * CLOCK_SECOND_US;
+    assert_ok(pool_trim(&f->pool, now, &f->err), f->err);
+    assert_string_equal(fixture_state(f, cluster, 0), "absent");
+    assert_no_transaction(f);
+}
+
 static void what_only_the_pool_sets_cannot_be_submitted(void **state)
 {
     struct fixture *f = *state;
@@ -389,6 +496,9 @@ static void output_comes_from_the_sandbox_then_from_its_place(void **state)
     int cluster = fixture_submit(f, 1, "\"Out\":\"out.txt\",\"Err\":\"/dev/null\"");
     auto_reply nothing = get(f, "/v1/jobs/1.0/output", "");
     assert_true(nothing.rq.is_raw && nothing.rq.raw.len == 0);
+    scratch_write(&f->scratch, "out.txt", "of another job", 14);
+    auto_reply still = get(f, "/v1/jobs/1.0/output", "");
+    assert_true(still.rq.is_raw && still.rq.raw.len == 0);
     struct active *a = grant(f, cluster, 0);
     auto_close int dir = file_open_parent(a->job_dir, "stint.1/std/stdout", true, &leaf, &f->err);
     auto_close int out = openat(dir, leaf, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
@@ -416,42 +526,6 @@ static void output_comes_from_the_sandbox_then_from_its_place(void **state)
     assert_int_equal(f->err.kind, ERR_DENIED);
 }
 
-/* ---- start and end ---- */
-
-static void two_pools_do_not_share_a_directory(void **state)
-{
-    struct fixture *f = *state;
-    struct pool second;
-    auto_close int listener = file_listen(f->scratch.fd, "pool.sock", 0600, &f->err); /* the first one answers */
-    assert_true(listener >= 0);
-    assert_int_equal(pool_open_state(&second, f->scratch.path, &f->err), POOL_LOCKED);
-    pool_close(&second);
-    pool_close(&f->pool);
-    assert_ok(pool_open_state(&f->pool, f->scratch.path, &f->err), f->err);
-}
-
-static void what_jobs_that_are_gone_left_is_swept_at_the_start(void **state)
-{
-    struct fixture *f = *state;
-    static const char *const names[] = { "jobs/1.0/work", "jobs/9.0/work", "jobs/note/work" };
-    fixture_submit(f, 1, "");
-    for (size_t i = 0; i < COUNT(names); i++) {
-        auto_free char *path = mem_printf("%s/%s", f->scratch.path, names[i]);
-        auto_close int dir = file_make_dirs(path, 0700, &f->err);
-        assert_true(dir >= 0);
-    }
-    pool_close(&f->pool);
-    assert_ok(pool_open(&f->pool, f->scratch.path, &f->err), f->err);
-    assert_int_equal(faccessat(f->scratch.fd, names[0], F_OK, 0), 0);
-    assert_int_equal(faccessat(f->scratch.fd, names[1], F_OK, 0), -1);
-    assert_int_equal(faccessat(f->scratch.fd, names[2], F_OK, 0), 0); /* whatever it is, it is no job */
-    assert_int_equal(f->pool.idle_count, 1);
-    assert_true(pool_answers(&f->pool));
-    pool_close(&f->pool);
-    assert_int_equal(faccessat(f->scratch.fd, "pool.sock", F_OK, 0), -1);
-    fixture_open(f);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -474,8 +548,11 @@ int main(void)
         TEST(the_ledger_is_listed_by_days_and_users_with_their_usage),
         TEST(a_running_jobs_story_counts_up_to_now),
         TEST(output_comes_from_the_sandbox_then_from_its_place),
-        TEST(two_pools_do_not_share_a_directory),
-        TEST(what_jobs_that_are_gone_left_is_swept_at_the_start),
+        TEST(a_reserved_number_is_its_reservers),
+        TEST(a_user_has_so_many_jobs_and_an_ad_so_many_bytes),
+        TEST(priorities_of_users_of_a_shared_pool_do_not_go_far),
+        TEST(others_see_that_a_job_is_there_and_nothing_of_its_contents),
+        TEST(a_wall_clock_that_jumps_forward_deletes_no_history),
     };
     return cmocka_run_group_tests_name("pool_api", tests, NULL, NULL);
 }

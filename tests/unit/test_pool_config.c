@@ -115,6 +115,7 @@ static void what_has_no_sense_is_named_with_its_line(void **state)
         { "cpus = 99999999999999999999", "stint.conf:1:", "cpus" },
         { "cpus =", "stint.conf:1:", "'' is no value" },
         { "\n\nkeep_generations = 0", "stint.conf:3:", "keep_generations" },
+        { "max_jobs_per_user = 0", "stint.conf:1:", "max_jobs_per_user" },
         { "# x\nmemory = much", "stint.conf:2:", "'much' is no value for memory" },
         { "memory = 0", "stint.conf:1:", "memory" },
         { "memory = 1K", "stint.conf:1:", "memory" },

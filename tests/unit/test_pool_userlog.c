@@ -284,7 +284,9 @@ static void many_events_take_many_marks(void **state)
         snprintf(more, sizeof more, "\"Reason\":\"no. %d.\"", i);
         add_event(f, "released", WALL, more, NULL);
     }
-    userlog_round(&f->pool);
+    do
+        userlog_round(&f->pool);
+    while (f->pool.logs);
     auto_free char *text = log_text(f, "log");
     const char *at = text;
     for (int i = 0; i < 1100; i++) {
@@ -345,12 +347,18 @@ static void a_locked_log_is_not_waited_for_and_gets_its_events_later(void **stat
     auto_free char *other = log_text(f, "other"); /* nobody else waits for it */
     assert_contains(other, "Job was unsuspended.");
     assert_int_equal(unlogged(f), 2);
-    assert_true(f->pool.logs);
+    assert_true(f->pool.logs_due_us < INT64_MAX);
     close(let_go);
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_int_equal(status, 0);
+    add_event(f, "released", now, "\"Reason\":\"three\"", NULL);
+    userlog_round(&f->pool); /* it is tried again later, for the new event as for the old ones */
+    assert_int_equal(unlogged(f), 3);
+    userlog_hurry(&f->pool, false);
     userlog_round(&f->pool);
     auto_free char *text = log_text(f, "log");
+    assert_true(strstr(text, "\tthree\n") > strstr(text, "\ttwo\n"));
+    assert_true(f->pool.logs_due_us == INT64_MAX && !f->pool.blocked_logs);
     assert_non_null(strstr(text, "\tone\n"));
     assert_true(strstr(text, "\ttwo\n") > strstr(text, "\tone\n"));
     assert_int_equal(unlogged(f), 0);
@@ -367,12 +375,59 @@ static void a_log_that_cannot_be_one_is_given_up_after_an_hour(void **state)
         userlog_round(&f->pool);
         assert_int_equal(unlogged(f), (int)i + 1);
     }
-    add_event(f, "released", WALL, "\"Reason\":\"mine\"", NULL); /* and its own log goes on */
-    for (size_t i = 0; i < COUNT(names); i++)
-        add_event(f, "continued", WALL, "", names[i]);
+    add_event(f, "released", WALL, "\"Reason\":\"mine\"", NULL); /* and its own log goes on, whatever the wall clock says */
     userlog_round(&f->pool);
     assert_int_equal(unlogged(f), COUNT(names));
     assert_log(f, "log", RELEASED("mine"));
+    userlog_hurry(&f->pool, false);
+    userlog_round(&f->pool);
+    assert_int_equal(unlogged(f), COUNT(names));
+    userlog_hurry(&f->pool, true);
+    userlog_round(&f->pool);
+    assert_int_equal(unlogged(f), 0);
+}
+
+static void set_uid(struct fixture *f, uid_t uid)
+{
+    struct queue_job job = fixture_get(f, 1, 0);
+    job.uid = uid;
+    fixture_put(f, &job);
+    queue_job_release(&job);
+}
+
+/* Somebody who names another one's log, which he may not write, must not keep that one's events from it. */
+static void a_log_is_blocked_for_one_user_only(void **state)
+{
+    struct fixture *f = *state;
+    if (geteuid() != 0)
+        skip(); /* only root writes for others */
+    set_uid(f, 65534);
+    add_event(f, "released", WALL, "\"Reason\":\"theirs\"", NULL);
+    set_uid(f, 0);
+    add_event(f, "released", WALL, "\"Reason\":\"mine\"", NULL);
+    userlog_round(&f->pool);
+    assert_log(f, "log", RELEASED("mine"));
+    assert_int_equal(unlogged(f), 1);
+}
+
+static void one_users_bad_logs_are_bounded_and_do_not_keep_others_waiting(void **state)
+{
+    struct fixture *f = *state;
+    for (int i = 0; i < 300; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "nowhere/%d", i);
+        add_event(f, "continued", WALL, "", name);
+    }
+    for (int i = 0; i < 100; i++) { /* more than are open at a time */
+        char name[32];
+        snprintf(name, sizeof name, "log.%d", i);
+        add_event(f, "continued", WALL, "", name);
+    }
+    do
+        userlog_round(&f->pool);
+    while (f->pool.logs);
+    assert_int_equal(unlogged(f), 256);
+    assert_log(f, "log.99", "011" AT "Job was unsuspended.\n...\n");
 }
 
 static void a_fifo_that_nobody_reads_does_not_stop_the_pool(void **state)
@@ -417,6 +472,7 @@ static void a_log_is_written_with_its_owners_rights(void **state)
     assert_int_equal(unlogged(f), 1);
     assert_int_equal(fchmodat(f->scratch.fd, "log", 0666, 0), 0);
     assert_int_equal(fchmod(f->scratch.fd, 0711), 0);
+    userlog_hurry(&f->pool, false);
     userlog_round(&f->pool);
     assert_int_equal(unlogged(f), 0);
     assert_int_equal(geteuid() == 0, root);
@@ -440,6 +496,8 @@ int main(int argc, char **argv)
         TEST(the_torn_end_of_another_writer_is_closed_first),
         TEST(a_locked_log_is_not_waited_for_and_gets_its_events_later),
         TEST(a_log_that_cannot_be_one_is_given_up_after_an_hour),
+        TEST(a_log_is_blocked_for_one_user_only),
+        TEST(one_users_bad_logs_are_bounded_and_do_not_keep_others_waiting),
         TEST(a_fifo_that_nobody_reads_does_not_stop_the_pool),
         TEST(what_a_full_disk_cut_off_is_taken_back),
         TEST(a_log_is_written_with_its_owners_rights),
