@@ -117,7 +117,8 @@ static int pool_stop(const struct cli_call *call, struct error *err)
     auto_api_answer struct api_answer answer = { 0 };
     auto_ad struct ad *body = ad_new(), *pool = NULL;
     bool vacate = cli_given(call, "vacate");
-    if (api_open(API_START_NEVER, &api, err) < 0 || api_get_ad(api, "/v1/pool", &pool, err) < 0)
+    /* one that was killed a moment ago is about to be started again by its keeper: only a living pool can be told to stay away */
+    if (api_open(API_START_IF_WANTED, &api, err) < 0 || api_get_ad(api, "/v1/pool", &pool, err) < 0)
         return -1;
     const struct ad *jobs = ad_ad(pool, "Jobs");
     int64_t running = jobs ? ad_int(jobs, "running", 0) : 0;

@@ -9,8 +9,10 @@
 #include "base/log.h"
 #include "job/record.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 void fold_add(struct ad *ad, const char *name, int64_t n)
 {
@@ -258,6 +260,14 @@ static int load(struct fold *f)
     return result < 0 ? -1 : 0;
 }
 
+/* What was folded just before a power cut may not have been on the disk yet: what is appended now starts before the offset. */
+static void fit_offset(struct fold *f)
+{
+    struct stat st;
+    if (fstatat(f->active->job_dir, "journal", &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size < f->job.journal_offset)
+        f->job.journal_offset = st.st_size;
+}
+
 static int save(struct fold *f)
 {
     struct pool *p = f->pool;
@@ -279,6 +289,8 @@ int fold_records(struct pool *p, struct active *a, struct error *err)
 {
     struct fold f = { .pool = p, .active = a, .err = err };
     int result = load(&f);
+    if (result == 0)
+        fit_offset(&f);
     int64_t before = f.job.journal_offset;
     if (result == 0)
         result = journal_read(a->job_dir, "journal", before, on_record, &f, err);

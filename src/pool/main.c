@@ -53,6 +53,12 @@ static int run_pool(const char *path, int ready)
     return result < 0 ? EXIT_FAILURE : result;
 }
 
+static bool is_wanted(const char *path)
+{
+    auto_free char *name = mem_printf("%s/pool.wanted", path);
+    return access(name, F_OK) == 0;
+}
+
 /* Starts the pool again when it was killed, more slowly each time it dies young. */
 static int keep(const char *path, int ready)
 {
@@ -75,6 +81,8 @@ static int keep(const char *path, int ready)
         if (clock_boot_us() - begun > 10 * CLOCK_SECOND_US)
             pause_ms = 100;
         poll(NULL, 0, pause_ms);
+        if (!is_wanted(path))
+            return EXIT_SUCCESS; /* somebody started another one in between, and stopped it by hand */
         pause_ms = pause_ms >= 10000 ? 10000 : pause_ms * 2;
         unsetenv("STINT_FAULT"); /* a test's fault strikes once, not its successors */
     }

@@ -253,6 +253,23 @@ static void folding_twice_is_folding_once(void **state)
     assert_string_equal(once, twice);
 }
 
+static void a_journal_that_a_power_cut_shortened_is_folded_from_its_new_end(void **state)
+{
+    struct fixture *f = *state;
+    int cluster = submit_two_cpus(f);
+    struct active *a = grant(f, cluster, 0);
+    begin(a, 0);
+    put(a, 5, RECORD_RUN, "\"Execution\":1");
+    fold(f, a);
+    int fd = openat(a->job_dir, "journal", O_WRONLY);
+    assert_int_equal(ftruncate(fd, 0), 0); /* what was folded had not reached the disk */
+    close(fd);
+    put(a, 9, RECORD_END, "\"Outcome\":\"evicted\",\"Cause\":\"node\"");
+    fold(f, a);
+    assert_string_equal(fixture_state(f, cluster, 0), "idle");
+    assert_int_equal(own_int(f, cluster, "OccupiedUs"), 9);
+}
+
 static void a_fold_that_was_rolled_back_did_not_happen(void **state)
 {
     struct fixture *f = *state;
@@ -435,6 +452,7 @@ int main(void)
         TEST(a_completed_job_is_in_the_history_with_its_exit),
         TEST(results_that_could_not_be_delivered_are_remembered),
         TEST(folding_twice_is_folding_once),
+        TEST(a_journal_that_a_power_cut_shortened_is_folded_from_its_new_end),
         TEST(a_fold_that_was_rolled_back_did_not_happen),
         TEST(records_of_other_stints_and_rubbish_are_passed_over),
         TEST(the_classes_add_up_to_the_time_the_slot_was_held),
