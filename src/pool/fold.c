@@ -260,7 +260,8 @@ static int load(struct fold *f)
     return result < 0 ? -1 : 0;
 }
 
-/* What was folded just before a power cut may not have been on the disk yet: what is appended now starts before the offset. */
+/* What was folded just before a power cut may not have been on the disk yet: what is appended from now on starts before the
+ * offset. Nobody appends between the cut and this: a fence folds first. */
 static void fit_offset(struct fold *f)
 {
     struct stat st;
@@ -289,11 +290,11 @@ int fold_records(struct pool *p, struct active *a, struct error *err)
 {
     struct fold f = { .pool = p, .active = a, .err = err };
     int result = load(&f);
-    if (result == 0)
-        fit_offset(&f);
     int64_t before = f.job.journal_offset;
     if (result == 0)
-        result = journal_read(a->job_dir, "journal", before, on_record, &f, err);
+        fit_offset(&f);
+    if (result == 0)
+        result = journal_read(a->job_dir, "journal", f.job.journal_offset, on_record, &f, err);
     if (result == 0)
         result = f.failed;
     if (result == 0 && f.job.journal_offset != before)

@@ -264,6 +264,7 @@ static void a_journal_that_a_power_cut_shortened_is_folded_from_its_new_end(void
     int fd = openat(a->job_dir, "journal", O_WRONLY);
     assert_int_equal(ftruncate(fd, 0), 0); /* what was folded had not reached the disk */
     close(fd);
+    fold(f, a); /* as a fence does before it appends */
     put(a, 9, RECORD_END, "\"Outcome\":\"evicted\",\"Cause\":\"node\"");
     fold(f, a);
     assert_string_equal(fixture_state(f, cluster, 0), "idle");
