@@ -53,12 +53,13 @@ static int find_start(const struct cli_call *call, struct api *api, int64_t limi
     return 0;
 }
 
-static int next_events(const struct cli_call *call, struct api *api, int wait_s, int64_t *seq, size_t *count, struct error *err)
+static int next_events(const struct cli_call *call, struct api *api, int wait_s, int64_t at_most, int64_t *seq, size_t *count,
+                       struct error *err)
 {
     auto_buf struct buf target = { 0 };
     auto_api_answer struct api_answer answer = { 0 };
     auto_ad struct ad *events = NULL;
-    buf_printf(&target, "/v1/events?after=%" PRId64 "&wait=%d&limit=%d", *seq, wait_s, AT_ONCE);
+    buf_printf(&target, "/v1/events?after=%" PRId64 "&wait=%d&limit=%" PRId64, *seq, wait_s, at_most);
     if (call->operand_count > 0)
         http_add_query(&target, "id", call->operands[0]);
     if (api_get_waiting(api, buf_cstr(&target), wait_s, &answer, err) < 0 || api_ad(&answer, &events, err) < 0)
@@ -84,7 +85,11 @@ int run_events(const struct cli_call *call, struct error *err)
         return r < 0 ? r : -1;
     if (seq < 0)
         r = find_start(call, api, limit, &seq, err);
-    while (r == 0 && (follow || count > 0) && !ferror(stdout))
-        r = next_events(call, api, follow && count < AT_ONCE ? WAIT_S : 0, &seq, &count, err);
+    /* after a given event at most as many as were asked for; else all that there are */
+    int64_t left = cli_given(call, "after") && cli_given(call, "limit") && !follow ? limit : INT64_MAX;
+    while (r == 0 && (follow || count > 0) && left > 0 && !ferror(stdout)) {
+        r = next_events(call, api, follow && count < AT_ONCE ? WAIT_S : 0, left < AT_ONCE ? left : AT_ONCE, &seq, &count, err);
+        left -= left == INT64_MAX ? 0 : (int64_t)count;
+    }
     return r;
 }

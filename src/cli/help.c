@@ -55,7 +55,7 @@ void cli_print_overview(struct buf *out)
     for (const struct cli_command *c = cli_commands(); c->name; c++)
         buf_printf(out, "  %-11s  %s\n", c->name, c->summary);
     buf_text(out, "\nWhere a command takes IDs, '7.0' is a job and '7' all jobs of a cluster.\n"
-                  "More about one: stint help COMMAND. Manual pages: stint(1), stint-submit(5), stint.conf(5).\n");
+                  "More about one: stint help COMMAND. Manual pages: stint(1), stint-submit(5), stint.conf(5), stint-pool(8).\n");
 }
 
 int run_help(const struct cli_call *call, struct error *err)

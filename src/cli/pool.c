@@ -125,14 +125,18 @@ static int pool_stop(const struct cli_call *call, struct error *err)
     ad_set_bool(body, "Vacate", vacate);
     if (api_post(api, "/v1/pool/stop", body, &answer, err) < 0)
         return -1;
-    bool gone = (vacate && running > 0) || wait_gone(api_directory(api));
-    if (!gone)
+    if (vacate && running > 0 && !cli_given(call, "json")) {
+        printf("%" PRId64 " running job%s asked to checkpoint and leave; the pool stops when they are gone\n", running,
+               running == 1 ? " is" : "s are");
+        fflush(stdout);
+    }
+    while (vacate && api_pool_answers(api_directory(api))) /* as long as the slowest job takes; Ctrl-C leaves it to itself */
+        nanosleep(&(struct timespec){ .tv_nsec = STOP_STEP_MS * 1000000L }, NULL);
+    if (!wait_gone(api_directory(api)))
         return error_set(err, ERR_SYSTEM, "the pool in '%s' said that it stops, and still answers", api_directory(api));
     if (cli_given(call, "json"))
         api_print_json(&answer);
-    else if (vacate && running > 0)
-        printf("%" PRId64 " running job%s will checkpoint and leave, then the pool stops\n", running, running == 1 ? "" : "s");
-    else if (running > 0)
+    else if (running > 0 && !vacate)
         printf("the pool has stopped; %" PRId64 " running job%s on, and the next 'stint pool start' finds them again\n", running,
                running == 1 ? " goes" : "s go");
     else

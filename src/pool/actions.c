@@ -181,7 +181,10 @@ static int change_job(struct action *a, struct queue_job *job, struct error *err
         add_result(a, name, false, c.move.refusal);
         return 0;
     }
-    if (a->verb->event != JOB_EVENT_CHECKPOINT && a->verb->event != JOB_EVENT_SUSPEND && a->verb->event != JOB_EVENT_CONTINUE)
+    bool leaves = a->verb->event != JOB_EVENT_CHECKPOINT && a->verb->event != JOB_EVENT_SUSPEND && a->verb->event != JOB_EVENT_CONTINUE;
+    if (leaves && job->state == JOB_REMOVING) /* the first reason stays; but it may have to go faster */
+        ad_set_bool(job->ad, "LeaveFast", ad_bool(a->request, "Fast", false));
+    else if (leaves)
         set_leave(a, job);
     if (a->verb->event == JOB_EVENT_RELEASE)
         forget_hold(job);
@@ -192,7 +195,7 @@ static int change_job(struct action *a, struct queue_job *job, struct error *err
         return -1;
     if (move_job(a->pool, job, a->verb->event, &c.move, err) < 0)
         return -1;
-    add_result(a, name, true, a->verb->done);
+    add_result(a, name, true, c.move.next == JOB_REMOVING ? "is being removed" : c.move.next == JOB_HOLDING ? "is being held" : a->verb->done);
     c.ad = ad_copy(job->ad);
     a->changes = mem_grow(a->changes, &a->change_capacity, a->change_count + 1, sizeof *a->changes);
     a->changes[a->change_count++] = c;
@@ -299,12 +302,27 @@ void actions_vacate_all(struct pool *p)
 
 /* ---- edit ---- */
 
+/* What a submit file would refuse must not come in by an edit. */
+static int check_numbers(const struct ad *set, struct error *err)
+{
+    static const char *const numbers[] = {
+        "JobPrio", "RequestCpus", "RequestMemory", "RequestDisk", "JobMaxRetries", "MaxRetries", "JobMaxVacateTime",
+        "CheckpointIntervalUs", "CheckpointInterval", "SuccessCheckpointExitCode", "CheckpointExitCode",
+    };
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        if (ad_has(set, numbers[i]) && ad_int(set, numbers[i], INT64_MIN) == INT64_MIN)
+            return error_set(err, ERR_INVALID, "%s must be a whole number", numbers[i]);
+    return 0;
+}
+
 static int apply_edit(struct pool *p, uid_t uid, struct queue_job *job, const struct ad *set, struct error *err)
 {
     struct ad *full = NULL;
     for (size_t i = 0; i < ad_count(set); i++)
         if (submit_is_own(ad_name(set, i)) || strcasecmp(ad_name(set, i), "JobStatus") == 0)
             return error_set(err, ERR_INVALID, "'%s' is the pool's own; it can not be edited", ad_name(set, i));
+    if (check_numbers(set, err) < 0)
+        return -1;
     ad_update(job->ad, set);
     if (queue_full_ad(p->queue, job, &full, err) < 0)
         return -1;

@@ -75,8 +75,10 @@ static inline void fake_serve(struct fake_pool *pool, int listener, const struct
                 file_write_all(fd, script[i].raw, strlen(script[i].raw), NULL);
             break;
         }
-        buf_release(&request);
         close(fd);
+        if (strncmp(buf_cstr(&request), "POST /v1/pool/stop", 18) == 0)
+            _exit(0); /* as a pool does */
+        buf_release(&request);
     }
 }
 

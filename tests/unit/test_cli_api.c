@@ -429,21 +429,21 @@ static void a_cluster_with_one_job_can_be_shown_by_its_number(void **state)
 static void stopping_says_what_goes_on(void **state)
 {
     static const struct fake_line script[] = {
+        { "POST /v1/pool/reschedule", FAKE_OK("{}"), 0 },
         { "GET /v1/pool", FAKE_OK("{\"Pid\":5,\"Jobs\":{\"running\":2,\"idle\":1}}"), 0 },
         { "POST /v1/pool/stop HTTP/1.0 {\"Vacate\":true}", FAKE_OK("{}"), 0 },
-        { "POST /v1/pool/reschedule", FAKE_OK("{}"), 0 },
     };
     struct fake_pool *pool = *state;
     fake_start(pool, script, COUNT(script));
-    struct cli_result r = cli_run("pool", "stop", "--vacate", NULL);
-    assert_int_equal(r.status, CLI_OK);
-    assert_string_equal(r.out, "2 running jobs will checkpoint and leave, then the pool stops\n");
-    cli_result_release(&r);
-    r = cli_run("pool", "start", NULL);
+    struct cli_result r = cli_run("pool", "start", NULL);
     assert_contains(r.out, "was running already");
     cli_result_release(&r);
     r = cli_run("reschedule", NULL);
     assert_int_equal(r.status, CLI_OK);
+    cli_result_release(&r);
+    r = cli_run("pool", "stop", "--vacate", NULL);
+    assert_int_equal(r.status, CLI_OK);
+    assert_contains(r.out, "2 running jobs are asked to checkpoint and leave; the pool stops when they are gone\nthe pool has stopped");
     cli_result_release(&r);
 }
 
