@@ -413,7 +413,7 @@ static void what_cannot_be_edited_is_refused_whole(void **state)
         { "\"Set\":{\"RequestCpus\":0}", "at least 1" },
         { "\"Set\":{\"RequestCpus\":\"many\"}", "RequestCpus must be a whole number" },
         { "\"Set\":{\"RequestMemory\":-1}", "RequestMemory is not a number" },
-        { "\"Set\":{\"RequestDisk\":1e300}", "RequestDisk is not a number" },
+        { "\"Set\":{\"RequestDisk\":1e300}", "RequestDisk must be a whole number" },
         { "\"Set\":{\"Iwd\":\"here\"}", "absolute Iwd" },
         { "\"Set\":{\"Cmd\":null}", "needs Cmd" },
     };
