@@ -108,7 +108,7 @@ struct runner {
     int64_t reported_us;
 };
 
-/* journal.c: appends a record (takes ownership of the ad) and tells the pool. Waits for room when the disk is full. */
+/* record.c: appends a record (takes ownership of the ad) and tells the pool. Waits for room when the disk is full. */
 struct ad *record_new(const char *kind);
 void record_write(struct runner *r, struct ad *record);
 
