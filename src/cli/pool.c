@@ -126,8 +126,8 @@ static int pool_stop(const struct cli_call *call, struct error *err)
     if (api_post(api, "/v1/pool/stop", body, &answer, err) < 0)
         return -1;
     if (vacate && running > 0 && !cli_given(call, "json")) {
-        printf("%" PRId64 " running job%s asked to checkpoint and leave; the pool stops when they are gone\n", running,
-               running == 1 ? " is" : "s are");
+        printf("%" PRId64 " running job%s asked to checkpoint and leave; the pool stops when %s gone\n", running,
+               running == 1 ? " is" : "s are", running == 1 ? "it is" : "they are");
         fflush(stdout);
     }
     while (vacate && api_pool_answers(api_directory(api))) /* as long as the slowest job takes; Ctrl-C leaves it to itself */

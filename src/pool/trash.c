@@ -4,6 +4,7 @@
  * was killed leaves in the trash the next one removes; what a crash of the machine brings back from it, the sweep at the
  * start throws away again.
  */
+#include "base/fault.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -48,6 +49,7 @@ void trash_put(struct pool *p, struct job_id id)
     auto_free char *job = mem_printf("%s/%s", p->jobs_path, name);
     if (set_aside(p, store, name, 's', &err) < 0 && store_remove(p->store, name, &err) < 0)
         log_error("job %s: its checkpoints stay: %s", name, err.text);
+    fault_point("pool.trash");
     if (set_aside(p, job, name, 'j', &err) < 0 && file_remove_tree(p->jobs_dir, name, &err) < 0)
         log_error("job %s: its directory stays: %s", name, err.text);
 }

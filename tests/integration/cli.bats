@@ -142,3 +142,12 @@ commands() { stint help | sed -n 's/^  *\([a-z][a-z]*\)  .*/\1/p'; }
     head -c 100000 /dev/urandom | timeout 5 curl -sS --unix-socket "$STINT_DIR/pool.sock" --data-binary @- http://localhost/v1/clusters -o out || true
     stint pool status
 }
+
+@test "events after a number are as many as were asked for" {
+    job a <<<"hold = true"
+    id=$(submit a.sub)
+    stint release "$id"
+    wait_event "$id" running
+    [ "$(stint events --after 0 -n 2 | wc -l)" = 2 ]
+    [ "$(stint events --after 0 | wc -l)" -gt 2 ]
+}

@@ -260,3 +260,21 @@ checkpoint_interval = 1"
     refused "only an idle or held job" edit "$id" priority=1
     refused "" edit 99.0 priority=1
 }
+
+@test "a second removal does not overwrite the reason of the first" {
+    running a ON_TERM=ignore <<<'job_max_vacate_time = 1'
+    stint rm --reason "no need" "$id" | grep -q "is being removed"
+    stint rm "$id" || true
+    wait_state "$id" removed
+    is "$id" RemoveReason "no need"
+}
+
+@test "an edit takes no number that is none" {
+    job a <<<"hold = true"
+    id=$(submit a.sub)
+    stint edit "$id" JobPrio=3
+    run stint edit "$id" 'JobPrio="hi"'
+    [ "$status" != 0 ]
+    [[ "$output" == *"JobPrio must be a whole number"* ]]
+    is "$id" JobPrio 3
+}

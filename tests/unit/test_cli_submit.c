@@ -215,9 +215,9 @@ static char *const surroundings[] = { (char *)"HOME=/h", (char *)"A=outer", (cha
 
 static void fill(struct submit *submit, const char *text)
 {
-    struct submit_options options = { .file = "a.sub", .cwd = "/work", .cluster = 1 };
+    struct submit_options options = { .file = "a.sub", .cwd = "/here", .cluster = 1 };
     struct error err = { 0 };
-    if (submit_parse(text, strlen(text), &options, submit, &err) < 0 || submit_fill(submit, "/work", surroundings, &err) < 0)
+    if (submit_parse(text, strlen(text), &options, submit, &err) < 0 || submit_fill(submit, "/here", surroundings, &err) < 0)
         fail_msg("%s", err.text);
 }
 
@@ -226,14 +226,14 @@ static void the_executable_starts_from_the_current_directory(void **state)
     struct submit submit = { 0 };
     (void)state;
     fill(&submit, "executable = bin/prog\ninitialdir = run\nqueue\n");
-    assert_string_equal(ad_string(submit.cluster, "Cmd", "?"), "/work/bin/prog");
-    assert_string_equal(ad_string(submit.cluster, "Iwd", "?"), "/work/run");
+    assert_string_equal(ad_string(submit.cluster, "Cmd", "?"), "/here/bin/prog");
+    assert_string_equal(ad_string(submit.cluster, "Iwd", "?"), "/here/run");
     submit_release(&submit);
     submit = (struct submit){ 0 };
     fill(&submit, "executable = prog\nqueue\ntransfer_executable = false\nqueue\nexecutable = other\ntransfer_executable = true\nqueue\n");
-    assert_string_equal(ad_string(submit.cluster, "Cmd", "?"), "/work/prog");
+    assert_string_equal(ad_string(submit.cluster, "Cmd", "?"), "/here/prog");
     assert_string_equal(ad_string(submit.procs[1], "Cmd", "?"), "prog");
-    assert_string_equal(ad_string(submit.procs[2], "Cmd", "?"), "/work/other");
+    assert_string_equal(ad_string(submit.procs[2], "Cmd", "?"), "/here/other");
     submit_release(&submit);
 }
 
