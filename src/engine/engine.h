@@ -18,6 +18,7 @@ struct engine_site {
     int dir;  /* the stint's directory, out of the job's reach: "inputs" is here */
     int work; /* the program's working directory */
     int std;  /* its standard output and error, as files */
+    bool hurry; /* the slot is wanted: sooner durable rather than sooner captured */
 };
 
 struct engine {
@@ -26,8 +27,8 @@ struct engine {
     void (*ask)(const struct engine_site *site, struct context *context);
     /* Whether this end of the program is a checkpoint. */
     bool (*taken)(const struct engine_site *site, const struct context_exit *exit);
-    /* Takes the state into the store (not durable yet): fills the manifest's entries. Called when the program has ended. */
-    int (*capture)(const struct engine_site *site, struct store *store, const char *id, struct manifest *out,
+    /* Takes the state (see store_capture). Called when the program has ended. */
+    int (*capture)(const struct engine_site *site, struct store *store, const char *id, struct store_capture **out,
                    struct error *err);
 };
 
@@ -35,8 +36,7 @@ struct engine {
 const struct engine *engine_choose(const struct protocol *protocol);
 
 /* For the evicted: what is there of the output files, whether the program meant it or not. */
-int engine_salvage(const struct engine_site *site, struct store *store, const char *id, struct manifest *out,
+int engine_salvage(const struct engine_site *site, struct store *store, const char *id, struct store_capture **out,
                    struct error *err);
 /* Puts a generation's files into the site. */
-int engine_restore(const struct engine_site *site, struct store *store, const char *id, const struct manifest *manifest,
-                   struct error *err);
+int engine_restore(const struct engine_site *site, struct store *store, const struct manifest *manifest, struct error *err);

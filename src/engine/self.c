@@ -39,7 +39,7 @@ static int state_files(const struct engine_site *site, const char *first, struct
 }
 
 static int capture_names(const struct engine_site *site, struct store *store, const char *id,
-                         const struct command_list *names, bool optional, struct manifest *out, struct error *err)
+                         const struct command_list *names, bool optional, struct store_capture **out, struct error *err)
 {
     const struct store_tree trees[] = { { "work", site->work }, { "std", site->std } };
     auto_free struct store_source *sources = mem_zero(names->count + 2, sizeof *sources);
@@ -48,10 +48,13 @@ static int capture_names(const struct engine_site *site, struct store *store, co
     sources[count++] = (struct store_source){ .tree = "std", .name = "stderr", .optional = true };
     for (size_t i = 0; i < names->count; i++)
         sources[count++] = (struct store_source){ .tree = "work", .name = names->items[i], .optional = optional };
-    return store_capture(store, id, site->owner, trees, 2, sources, count, out, err);
+    struct store_request request = {
+        .job = id, .owner = site->owner, .trees = trees, .tree_count = 2, .sources = sources, .source_count = count, .hurry = site->hurry,
+    };
+    return store_capture(store, &request, out, err);
 }
 
-static int capture_files(const struct engine_site *site, struct store *store, const char *id, struct manifest *out,
+static int capture_files(const struct engine_site *site, struct store *store, const char *id, struct store_capture **out,
                          struct error *err)
 {
     auto_command_list struct command_list names = { 0 };
@@ -60,7 +63,7 @@ static int capture_files(const struct engine_site *site, struct store *store, co
     return capture_names(site, store, id, &names, false, out, err);
 }
 
-static int capture_refused(const struct engine_site *site, struct store *store, const char *id, struct manifest *out,
+static int capture_refused(const struct engine_site *site, struct store *store, const char *id, struct store_capture **out,
                            struct error *err)
 {
     (void)site;
@@ -82,7 +85,7 @@ const struct engine *engine_choose(const struct protocol *protocol)
     return protocol->self ? &self_engine : &no_engine;
 }
 
-int engine_salvage(const struct engine_site *site, struct store *store, const char *id, struct manifest *out,
+int engine_salvage(const struct engine_site *site, struct store *store, const char *id, struct store_capture **out,
                    struct error *err)
 {
     auto_command_list struct command_list names = { 0 };
@@ -91,9 +94,8 @@ int engine_salvage(const struct engine_site *site, struct store *store, const ch
     return capture_names(site, store, id, &names, true, out, err);
 }
 
-int engine_restore(const struct engine_site *site, struct store *store, const char *id, const struct manifest *manifest,
-                   struct error *err)
+int engine_restore(const struct engine_site *site, struct store *store, const struct manifest *manifest, struct error *err)
 {
     const struct store_tree trees[] = { { "work", site->work }, { "std", site->std } };
-    return store_extract(store, id, site->owner, manifest, trees, 2, err);
+    return store_extract(store, site->owner, manifest, trees, 2, NULL, err);
 }

@@ -17,15 +17,28 @@
 #include <string.h>
 
 enum { REPORT_CAPTURED = 1, READY_POLL_US = 10000, LEAVING_PATIENCE_US = 5000000 };
-enum { VALUE_BYTES, VALUE_NEW_BYTES, VALUE_FILES, VALUE_COMMIT_US };
+enum { VALUE_BYTES, VALUE_NEW_BYTES, VALUE_FILES, VALUE_COMMIT_US, VALUE_TAKEN };
 
 /* ---- in the worker ---- */
 
-static int prepare(struct runner *r, struct store **store, struct manifest *m, const char *kind, struct error *err)
+int checkpoint_open_store(struct runner *r, struct store **store, struct error *err)
 {
-    *m = (struct manifest){ .generation = r->next_generation, .stint = r->stint, .created_us = clock_wall_us() };
+    struct store_limits limits = {
+        .quota = ad_int(r->grant, "StoreQuota", 0),
+        .user_quota = ad_int(r->grant, "StoreUserQuota", 0),
+        .low_space = ad_int(r->grant, "StoreLowSpace", -1),
+    };
+    if (store_open(r->store_path, store, err) < 0)
+        return -1;
+    store_limit(*store, &limits);
+    return 0;
+}
+
+static void describe(struct runner *r, struct manifest *m, const char *kind)
+{
+    *m = (struct manifest){ .generation = r->next_generation, .parent = r->generation, .stint = r->stint, .created_us = clock_wall_us() };
     snprintf(m->kind, sizeof m->kind, "%s", kind);
-    return store_open(r->store_path, store, err);
+    snprintf(m->engine, sizeof m->engine, "%s", r->engine->name);
 }
 
 static void count(const struct manifest *m, struct worker_report *report)
@@ -35,15 +48,31 @@ static void count(const struct manifest *m, struct worker_report *report)
     report->values[VALUE_FILES] = (int64_t)m->entry_count;
 }
 
-static int commit(struct runner *r, struct store *store, const struct manifest *m, struct error *err)
+static int commit(struct runner *r, struct store *store, struct store_capture *capture, struct manifest *m, struct error *err)
 {
     struct error ignored;
-    int result = store_commit(store, r->id_text, m, err);
+    struct store_retention retention = {
+        .keep = (int)ad_int(r->grant, "KeepGenerations", 2), .tail = (int)ad_int(r->grant, "CheckpointTail", 0),
+    };
+    int result = store_commit(capture, m, err);
+    store_capture_free(capture); /* it holds the lock that store_retain wants */
     if (result == STORE_EXISTS)
         return error_set(err, ERR_CORRUPT, "generation %d is in the store already", m->generation);
-    if (result == 0 && store_retain(store, r->id_text, (int)ad_int(r->grant, "KeepGenerations", 2), &ignored) < 0)
+    if (result == STORE_FENCED)
+        return error_set(err, ERR_DENIED, "a later stint of the job has begun: this one may not write its checkpoints any more");
+    if (result == 0 && store_retain(store, r->id_text, &retention, &ignored) < 0)
         log_error("job %s: old checkpoints stay: %s", r->id_text, ignored.text);
     return result;
+}
+
+/* A number that is taken, by a commit whose success could not be told, is not tried again. */
+static void note_taken(struct runner *r, struct store *store, struct worker_report *final)
+{
+    auto_free int *generations = NULL;
+    size_t taken = 0;
+    struct error ignored;
+    if (final->result != 0 && store_list(store, r->id_text, &generations, &taken, &ignored) == 0 && taken > 0)
+        final->values[VALUE_TAKEN] = generations[taken - 1];
 }
 
 static void capture_worker(void *data, int pipe, struct worker_report *final)
@@ -51,17 +80,20 @@ static void capture_worker(void *data, int pipe, struct worker_report *final)
     struct runner *r = data;
     struct engine_site site = stint_site(r);
     struct store *store = NULL;
+    struct store_capture *capture = NULL;
     struct manifest manifest;
     int64_t begun = clock_boot_us();
-    final->result = prepare(r, &store, &manifest, "checkpoint", &final->error);
+    describe(r, &manifest, "checkpoint");
+    final->result = checkpoint_open_store(r, &store, &final->error);
     if (final->result == 0)
-        final->result = r->engine->capture(&site, store, r->id_text, &manifest, &final->error);
+        final->result = r->engine->capture(&site, store, r->id_text, &capture, &final->error);
     if (final->result < 0)
         return;
     struct worker_report captured = { .kind = REPORT_CAPTURED };
     worker_send(pipe, &captured);
-    final->result = commit(r, store, &manifest, &final->error);
+    final->result = commit(r, store, capture, &manifest, &final->error);
     count(&manifest, final);
+    note_taken(r, store, final);
     final->values[VALUE_COMMIT_US] = clock_boot_us() - begun;
 }
 
@@ -70,13 +102,15 @@ static void save_worker(void *data, int pipe, struct worker_report *final)
     struct runner *r = data;
     struct engine_site site = stint_site(r);
     struct store *store = NULL;
+    struct store_capture *capture = NULL;
     struct manifest manifest;
     (void)pipe;
-    final->result = prepare(r, &store, &manifest, "evicted", &final->error);
+    describe(r, &manifest, "evicted");
+    final->result = checkpoint_open_store(r, &store, &final->error);
     if (final->result == 0)
-        final->result = engine_salvage(&site, store, r->id_text, &manifest, &final->error);
+        final->result = engine_salvage(&site, store, r->id_text, &capture, &final->error);
     if (final->result == 0)
-        final->result = commit(r, store, &manifest, &final->error);
+        final->result = commit(r, store, capture, &manifest, &final->error);
     count(&manifest, final);
 }
 
@@ -116,7 +150,8 @@ static bool has_committed(struct runner *r, struct worker_report *report)
     struct error ignored;
     if (store_open(r->store_path, &store, &ignored) < 0)
         return false;
-    bool there = store_manifest(store, r->id_text, r->next_generation, &manifest, &ignored) == 0 && manifest.stint == r->stint;
+    bool there = store_sync(store, r->id_text, &ignored) == 0 && /* its name may not be durable yet */
+                 store_manifest(store, r->id_text, r->next_generation, &manifest, &ignored) == 0 && manifest.stint == r->stint;
     if (there)
         count(&manifest, report);
     manifest_release(&manifest);
@@ -138,6 +173,8 @@ static void on_capture(void *data, const struct worker_report *report)
         committed(r, &known);
     else
         fail(r, true, r->capture_why, report->error.text);
+    if (!there && report->values[VALUE_TAKEN] >= r->next_generation)
+        r->next_generation = (int)report->values[VALUE_TAKEN] + 1;
     stint_settled(r, there);
 }
 

@@ -273,22 +273,25 @@ struct restore {
     struct worker_report *final;
 };
 
-static int restore_one(const struct restore *a, int generation, bool *fits, struct error *err)
+/* *parent is the generation that it went on from, 0 when unknown. */
+static int restore_one(const struct restore *a, int generation, bool *fits, int *parent, struct error *err)
 {
     struct runner *r = a->runner;
     struct manifest manifest = { 0 };
     struct engine_site site = stint_site(r);
     *fits = false;
+    *parent = 0;
     int result = store_manifest(a->store, r->id_text, generation, &manifest, err);
     if (result == STORE_ABSENT)
         return 0;
     if (result == 0 && strcmp(manifest.kind, a->kind) == 0) {
         *fits = true;
+        *parent = manifest.parent;
         /* Into a sandbox each chunk is verified on its way, and a bad one makes us start over; the submitter's own directory
          * can not be emptied, so nothing may be put there that has not been seen to be good. */
-        result = sandbox_wanted(r) ? 0 : store_verify(a->store, r->id_text, &manifest, err);
+        result = sandbox_wanted(r) ? 0 : store_verify(a->store, &manifest, NULL, err);
         if (result == 0)
-            result = engine_restore(&site, a->store, r->id_text, &manifest, err);
+            result = engine_restore(&site, a->store, &manifest, err);
         a->final->values[FILL_BYTES] = manifest.bytes;
         a->final->values[FILL_FILES] = (int64_t)manifest.entry_count;
     }
@@ -296,48 +299,129 @@ static int restore_one(const struct restore *a, int generation, bool *fits, stru
     return result;
 }
 
-/* A good one is in place. The damaged ones that are newer must not count among those that are kept, or the next checkpoint
- * would push the good one out. Entries that are 0 are not damaged. */
-static void drop_damaged(const struct restore *a, const int *generations, size_t count)
+/* One bad reading may have been the memory's or the cable's fault: what is damaged is so when it is looked at again. */
+static bool is_damaged(const struct restore *a, int generation)
 {
+    struct manifest manifest = { 0 };
+    struct error err = { 0 };
+    int result = store_manifest(a->store, a->runner->id_text, generation, &manifest, &err);
+    if (result == 0)
+        result = store_verify(a->store, &manifest, NULL, &err);
+    manifest_release(&manifest);
+    return result < 0 && err.kind == ERR_CORRUPT && err.sys == 0;
+}
+
+/* A good one is in place. The damaged ones that are newer must not count among those that are kept, or the next checkpoint
+ * would push the good one out. */
+static void drop_damaged(const struct restore *a, const int *damaged, size_t count)
+{
+    const char *job = a->runner->id_text;
     struct error err;
     for (size_t i = 0; i < count; i++)
-        if (generations[i] > 0 && store_drop(a->store, a->runner->id_text, generations[i], &err) < 0)
-            log_error("job %s: a damaged checkpoint stays: %s", a->runner->id_text, err.text);
+        if (!store_pinned(a->store, job, damaged[i]) && is_damaged(a, damaged[i]) && store_drop(a->store, job, damaged[i], &err) < 0)
+            log_error("job %s: a damaged checkpoint stays: %s", job, err.text);
+}
+
+/* What to try after the generation at `at`: the one that it went on from, so that a rewound job does not come back to what was
+ * rewound; else the next older one. Returns its index, or -1. */
+static int next_older(const int *generations, int at, int parent)
+{
+    for (int i = at - 1; i >= 0 && parent > 0; i--)
+        if (generations[i] == parent)
+            return i;
+    return at - 1;
+}
+
+/* A damaged one may be good in the remote store. The sandbox has inputs only on return. */
+static bool fetch_again(const struct restore *a, int generation, struct worker_report *bad)
+{
+    struct error why;
+    int result = pull_checkpoint(a->runner, generation, &why);
+    if (result < 0)
+        log_error("job %s: checkpoint %d cannot be fetched from the remote store: %s", a->runner->id_text, generation, why.text);
+    if (result == 0) {
+        size_t len = strlen(bad->error.text);
+        snprintf(bad->error.text + len, sizeof bad->error.text - len, "; it was fetched again from the remote store");
+    }
+    worker_send(a->pipe, bad);
+    return result == 0;
+}
+
+enum { TRY_GOOD, TRY_OTHER, TRY_DAMAGED };
+
+/* One generation: TRY_OTHER is of another kind, or gone; negative: cannot go on. */
+static int try_one(const struct restore *a, int generation, int *parent)
+{
+    for (int times = 0; times < 2; times++) {
+        struct worker_report bad = { .kind = FILL_CORRUPT, .values = { generation } };
+        bool fits;
+        int result = restore_one(a, generation, &fits, parent, &bad.error);
+        if (result == 0)
+            return fits ? TRY_GOOD : TRY_OTHER;
+        bool unreadable = bad.error.kind == ERR_CORRUPT || bad.error.sys == EIO;
+        if (!unreadable || bad.error.sys == EPROTONOSUPPORT) {
+            a->final->error = bad.error;
+            return -1;
+        }
+        bool again = times == 0 && fetch_again(a, generation, &bad);
+        if (start_over(a->runner, &a->final->error) < 0)
+            return -1;
+        if (!again)
+            break;
+    }
+    return TRY_DAMAGED;
+}
+
+/* With an empty store and a job that had checkpoints, the newest is fetched first. */
+static int list_generations(const struct restore *a, int **generations, size_t *count)
+{
+    struct runner *r = a->runner;
+    struct error *err = &a->final->error;
+    if (store_list(a->store, r->id_text, generations, count, err) < 0)
+        return -1;
+    if (*count > 0 || !ad_bool(r->grant, "Stored", false))
+        return 0;
+    free(*generations);
+    *generations = NULL;
+    int result = pull_checkpoint(r, 0, err);
+    if (result < 0)
+        return error_wrap(err, "no checkpoint is here, and none can be fetched from the remote store");
+    if (result == PULL_NOTHING) {
+        struct worker_report gone = { .kind = FILL_CORRUPT, .values = { ad_int(r->grant, "NextGeneration", 1) - 1 } };
+        error_set(&gone.error, ERR_CORRUPT, "it is not in the store any more");
+        worker_send(a->pipe, &gone);
+    }
+    return store_list(a->store, r->id_text, generations, count, err);
 }
 
 /* Newest generation of the kind first. Positive: the generation that was restored; 0: none; negative: cannot go on. */
 static int restore_newest(const struct restore *a)
 {
     auto_free int *generations = NULL;
-    size_t count = 0, total;
-    struct error *err = &a->final->error;
-    if (store_list(a->store, a->runner->id_text, &generations, &count, err) < 0)
+    size_t count = 0, damaged_count = 0;
+    if (list_generations(a, &generations, &count) < 0)
         return -1;
+    auto_free int *damaged = mem_zero(count + 1, sizeof *damaged);
     a->final->values[FILL_NEWEST] = count > 0 ? generations[count - 1] : 0;
-    total = count;
-    while (count > 0) {
-        int generation = generations[--count];
-        struct worker_report bad = { .kind = FILL_CORRUPT, .values = { generation } };
-        bool fits;
-        int result = restore_one(a, generation, &fits, &bad.error);
-        if (result == 0 && fits) {
-            drop_damaged(a, generations + count + 1, total - count - 1);
-            return generation;
-        }
-        if (result == 0) {
-            generations[count] = 0; /* of another kind */
-            continue;
-        }
-        if (bad.error.kind != ERR_CORRUPT && bad.error.sys != ENOENT) {
-            *err = bad.error;
+    for (int at = (int)count - 1, parent; at >= 0; at = next_older(generations, at, parent)) {
+        int result = try_one(a, generations[at], &parent);
+        if (result < 0)
             return -1;
+        if (result == TRY_GOOD) {
+            drop_damaged(a, damaged, damaged_count);
+            return generations[at];
         }
-        worker_send(a->pipe, &bad);
-        if (start_over(a->runner, err) < 0)
-            return -1;
+        if (result == TRY_DAMAGED)
+            damaged[damaged_count++] = generations[at];
     }
     return 0;
+}
+
+/* From here on no earlier stint can commit, should one still be alive somewhere. The first has none before it. */
+static int fence(struct runner *r, struct store *store, struct error *err)
+{
+    int result = r->stint > 1 ? store_fence(store, r->id_text, r->stint, err) : 0;
+    return result == STORE_FENCED ? error_set(err, ERR_DENIED, "a later stint of the job has begun") : result;
 }
 
 /* The store is asked whether there is a checkpoint, not the grant: a runner that died between a commit and its record has left
@@ -345,9 +429,11 @@ static int restore_newest(const struct restore *a)
 static int restore_state(struct runner *r, int pipe, struct worker_report *final)
 {
     struct restore a = { .runner = r, .kind = "checkpoint", .pipe = pipe, .final = final };
-    if (store_open(r->store_path, &a.store, &final->error) < 0)
+    if (checkpoint_open_store(r, &a.store, &final->error) < 0)
         return -1;
-    int result = restore_newest(&a);
+    int result = fence(r, a.store, &final->error);
+    if (result == 0)
+        result = restore_newest(&a);
     a.kind = "evicted";
     if (result == 0 && !r->protocol.self)
         result = restore_newest(&a);
@@ -379,6 +465,8 @@ void fill_worker(void *data, int pipe, struct worker_report *final)
         return;
     }
     int generation = restore_state(r, pipe, final);
+    if (generation < 0 && final->error.sys == EPROTONOSUPPORT) /* trying again would not help: somebody has to decide */
+        final->values[FILL_HOLD_CODE] = HOLD_INPUT;
     final->values[FILL_GENERATION] = generation;
     final->result = generation < 0 ? -1 : make_std(r, &final->error);
 }

@@ -131,6 +131,11 @@ void sandbox_remove(struct runner *r);
 /* Whether the program runs in a sandbox, and not in the submitter's directory. */
 bool sandbox_wanted(const struct runner *r);
 
+/* pull.c, in a worker: brings a checkpoint from the remote store into the store; generation 0 is the newest there. Outcome
+ * PULL_NOTHING: it is not there, or there is no remote store. */
+enum { PULL_NOTHING = 1 };
+int pull_checkpoint(struct runner *r, int generation, struct error *err);
+
 /* deliver.c, in a worker: output to its places. Final report: {bytes, files}; its error's text, with result 0, is a remark. */
 enum { DELIVER_BYTES, DELIVER_FILES };
 void deliver_worker(void *runner, int pipe, struct worker_report *final);
@@ -156,6 +161,8 @@ void checkpoint_capture(struct runner *r);
 void checkpoint_save(struct runner *r);
 void checkpoint_schedule(struct runner *r);
 void checkpoint_init(struct runner *r);
+/* In a worker: the store, with the limits that the pool set. */
+int checkpoint_open_store(struct runner *r, struct store **store, struct error *err);
 
 /* stint.c: what comes next. */
 void stint_init(struct runner *r);

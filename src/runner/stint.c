@@ -29,6 +29,7 @@ struct engine_site stint_site(struct runner *r)
 {
     return (struct engine_site){
         .job = r->job, .protocol = &r->protocol, .owner = &r->owner, .dir = r->stint_dir, .work = r->work, .std = r->std,
+        .hurry = r->leaving.set,
     };
 }
 

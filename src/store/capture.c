@@ -1,60 +1,34 @@
 /*
- * Capture: the sources are listed first (walk.c), then their contents are read, chunk by chunk, by up to three threads
- * (crew.c).
+ * Capture: the sources are listed first (walk.c), then their contents are taken, chunk by chunk, by up to three threads
+ * (crew.c). What becomes of a chunk is decided in piece.c; where somebody waits for the sources it goes to the stage first
+ * (stage.c).
  *
- * A chunk that is in the store already is not believed to be good because its name is: it is compared with what is about to be
- * stored, and written again when it differs. Otherwise one flipped byte, or a chunk that a power cut left empty before its
- * commit, would poison every later generation that shares it. The comparison costs a read of what is mostly in the page cache.
+ * Before it reads anything, a capture sweeps what no manifest names: packs of a capture that was killed or whose commit failed. So
+ * failed attempts never add up on the disk.
  *
- * Before it reads anything, a capture sweeps what no manifest names: chunks and temporary files of a capture that was killed or
- * whose commit failed. So failed attempts never add up on the disk.
+ * Only the newest generation's packs are on the shelf. So the older generations may go at any moment to make room, without a
+ * chunk that this capture counts on going with them.
  *
  * Only the walk and the opening of the sources happen with the owner's rights, each in its own thread: a descriptor keeps the
  * rights with which it was opened, and the store is not the owner's.
- *
- * A chunk that an earlier manifest names is taken for durable by store_commit. When such a chunk was missing or damaged and is
- * written again, it is therefore made durable here and at once; all others are left to the commit.
  */
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/mem.h"
-#include "store/chunk.h"
-#include "store/crew.h"
-#include "store/layout.h"
-#include "store/manifest.h"
-#include "store/sweep.h"
+#include "store/piece.h"
+#include "store/retain.h"
+#include "store/stage.h"
 #include "store/tree.h"
 #include "store/walk.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-struct capture {
-    const struct identity *owner;
-    const struct store_tree *trees;
-    size_t tree_count;
-    struct manifest *m;
-    struct chunk_dir chunks;
-    struct layout_named named;
-
-    pthread_mutex_t lock; /* of what follows, and of crew_file.end */
-    struct digest_set seen;    /* stored, or being stored, by this capture */
-    struct digest_set created; /* those of them that were not in the store */
-    int64_t new_bytes;
-};
-
-static void capture_release(struct capture *c)
-{
-    file_close(&c->chunks.fd);
-    layout_named_release(&c->named);
-    digest_set_release(&c->seen);
-    digest_set_release(&c->created);
-}
-#define auto_capture __attribute__((cleanup(capture_release)))
+/* ---- files ---- */
 
 /* An entry that vanished, or is no file any more, loses its name and is left out at the end. */
 static int leave_out(struct store_entry *e)
@@ -63,89 +37,125 @@ static int leave_out(struct store_entry *e)
     return CREW_SKIP;
 }
 
+static int note_file(struct store_capture *c, struct store_entry *e, const struct stat *st, struct error *err)
+{
+    if (e->cuts && e->size != st->st_size)
+        return error_set(err, ERR_INVALID, "'%s' has %lld bytes, which its cuts do not add up to", e->name, (long long)st->st_size);
+    e->size = st->st_size;
+    e->mtime_ns = (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
+    if (!e->cuts)
+        e->chunk_count = manifest_chunks_of(e->size);
+    c->chunks += e->chunk_count;
+    if (e->chunk_count > STORE_CHUNKS_MAX || c->chunks > STORE_CHUNKS_MAX)
+        return error_set(err, ERR_LIMIT, "with '%s' it would be larger than %lld bytes, which a checkpoint may have", e->name,
+                         (long long)STORE_CHUNKS_MAX * STORE_CHUNK_BYTES);
+    free(e->chunks);
+    e->chunks = mem_zero(e->chunk_count + 1, sizeof *e->chunks);
+    return 0;
+}
+
 static int begin_file(void *ctx, struct crew_file *file, struct error *err)
 {
-    struct capture *c = ctx;
-    struct store_entry *e = &c->m->entries[file->index];
-    if (e->type != STORE_FILE)
+    struct store_capture *c = ctx;
+    const struct store_request *rq = c->request;
+    struct store_entry *e = &c->m.entries[file->index];
+    if (e->type != STORE_FILE || !e->name)
         return CREW_SKIP;
     const char *inside = NULL;
-    const struct store_tree *tree = tree_find(c->trees, c->tree_count, e->name, &inside);
+    const struct store_tree *tree = tree_find(rq->trees, rq->tree_count, e->name, &inside);
     struct stat st;
-    if (identity_thread_enter(c->owner, err) < 0)
+    if (identity_thread_enter(rq->owner, err) < 0)
         return -1;
     auto_close int fd = tree_open(tree->dir, inside, O_RDONLY, err);
+    int failed = errno;
     identity_thread_leave();
     if (fd < 0)
-        return errno == ENOENT || errno == ENXIO ? leave_out(e) : -1;
-    if (fault_point("store.capture.open") < 0 || fstat(fd, &st) < 0)
+        return failed == ENOENT || failed == ENXIO ? leave_out(e) : -1;
+    if (crew_fault("store.capture.open") < 0 || fstat(fd, &st) < 0)
         return error_sys(err, "cannot look at '%s'", e->name);
     if (!S_ISREG(st.st_mode))
         return leave_out(e);
-    e->size = st.st_size;
-    e->mtime_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
-    e->chunk_count = manifest_chunks_of(e->size);
-    if (e->chunk_count > STORE_MANIFEST_MAX / 64)
-        return error_set(err, ERR_LIMIT, "'%s' is too large for a manifest", e->name);
-    e->chunks = mem_zero(e->chunk_count, sizeof *e->chunks);
+    if (note_file(c, e, &st, err) < 0)
+        return -1;
+    c->hint_places[file->index] = hints_wanted(e) ? c->hint_pages : HINTS_NONE;
+    c->hint_pages += hints_wanted(e) ? (uint64_t)e->chunk_count * CHUNK_PAGES : 0;
     file->chunks = e->chunk_count;
     file->end = e->size;
     file->fd = steal_fd(&fd);
     return 0;
 }
 
-static int store_chunk(struct capture *c, struct crew_worker *w, const struct chunk *chunk, struct error *err)
+/* Less than `want` only where the file ends. A hole is not read. */
+static int read_chunk(int fd, int64_t offset, size_t want, uint8_t *data, size_t *got, struct error *err)
 {
-    pthread_mutex_lock(&c->lock);
-    bool mine = digest_set_add(&c->seen, &chunk->digest);
-    pthread_mutex_unlock(&c->lock);
-    if (!mine || chunk_same(c->chunks.fd, chunk, w->piece))
+    off_t next = lseek(fd, offset, SEEK_DATA);
+    struct stat st;
+    if (crew_fault("store.capture.read") < 0)
+        return error_sys(err, "cannot read");
+    if ((next < 0 && errno == ENXIO) || next >= offset + (int64_t)want) {
+        if (fstat(fd, &st) < 0)
+            return error_sys(err, "cannot read");
+        *got = st.st_size >= offset + (int64_t)want ? want : st.st_size > offset ? (size_t)(st.st_size - offset) : 0;
+        memset(data, 0, *got);
         return 0;
-    bool named = digest_set_has(&c->named.chunks, &chunk->digest);
-    if (chunk_write(&c->chunks, w->number, chunk, named, err) < 0)
-        return -1;
-    pthread_mutex_lock(&c->lock);
-    if (!named)
-        digest_set_add(&c->created, &chunk->digest);
-    c->new_bytes += (int64_t)chunk->len;
-    pthread_mutex_unlock(&c->lock);
+    }
+    for (*got = 0; *got < want;) {
+        ssize_t n = pread(fd, data + *got, want - *got, offset + (int64_t)*got);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return error_sys(err, "cannot read");
+        if (n == 0)
+            break;
+        *got += (size_t)n;
+    }
     return 0;
 }
 
-static int capture_chunk(void *ctx, struct crew_worker *w, struct crew_file *file, size_t chunk, struct error *err)
+/* It has become shorter: it ends where its first gap is. */
+static void note_end(struct store_capture *c, struct crew_file *file, int64_t end)
 {
-    struct capture *c = ctx;
-    struct store_entry *e = &c->m->entries[file->index];
-    int64_t offset = (int64_t)chunk * STORE_CHUNK_BYTES;
-    size_t want = manifest_chunk_len(e, chunk);
-    struct chunk read = { .data = w->data };
-    if (crew_fault("store.capture.read") < 0)
-        return error_sys(err, "cannot read '%s'", e->name);
-    if (chunk_take(file->fd, offset, want, w->data, &read.len, &read.digest, err) < 0)
+    pthread_mutex_lock(&c->lock);
+    if (end < file->end)
+        file->end = end;
+    pthread_mutex_unlock(&c->lock);
+}
+
+static int capture_chunk(void *ctx, struct crew_worker *worker, struct crew_file *file, size_t chunk, struct error *err)
+{
+    struct store_capture *c = ctx;
+    struct store_entry *e = &c->m.entries[file->index];
+    int64_t offset = manifest_chunk_offset(e, chunk);
+    size_t want = manifest_chunk_len(e, chunk), got = 0;
+    struct piece piece;
+    if (read_chunk(file->fd, offset, want, worker->data, &got, err) < 0)
         return error_wrap(err, "'%s'", e->name);
-    e->chunks[chunk] = read.digest;
-    if (read.len < want) { /* it has become shorter: it ends where its first gap is */
-        pthread_mutex_lock(&c->lock);
-        if (offset + (int64_t)read.len < file->end)
-            file->end = offset + (int64_t)read.len;
-        pthread_mutex_unlock(&c->lock);
-    }
-    if (read.len > 0 && store_chunk(c, w, &read, err) < 0)
-        return error_wrap(err, "cannot store '%s'", e->name);
-    return 0;
+    if (got < want && e->cuts)
+        return error_set(err, ERR_INVALID, "'%s' became shorter while it was read", e->name);
+    if (got < want)
+        note_end(c, file, offset + (int64_t)got);
+    if (got == 0)
+        return 0;
+    int r = piece_take(c, worker, file->index, chunk, got, &piece, err);
+    if (r != 0)
+        return r == PIECE_KNOWN ? 0 : -1;
+    return c->stage >= 0 ? stage_put(c, &piece, worker->data, err) : piece_store(c, worker, &piece, worker->data, err);
 }
 
 static int end_file(void *ctx, struct crew_file *file, bool good, struct error *err)
 {
     (void)good;
     (void)err;
-    struct capture *c = ctx;
-    struct store_entry *e = &c->m->entries[file->index];
+    struct store_capture *c = ctx;
+    struct store_entry *e = &c->m.entries[file->index];
     e->size = file->end;
-    e->chunk_count = manifest_chunks_of(e->size);
+    if (!e->cuts)
+        e->chunk_count = manifest_chunks_of(e->size);
     file_close(&file->fd);
     return 0;
 }
+
+/* ---- the whole ---- */
 
 static int64_t sum_sizes(const struct manifest *m)
 {
@@ -156,74 +166,118 @@ static int64_t sum_sizes(const struct manifest *m)
     return bytes;
 }
 
-static void close_gaps(struct manifest *m)
+bool capture_make_room(struct store_capture *c)
 {
-    size_t kept = 0;
-    for (size_t i = 0; i < m->entry_count; i++)
-        if (m->entries[i].name)
-            m->entries[kept++] = m->entries[i];
-    m->entry_count = kept;
+    struct error ignored;
+    if (c->made_room)
+        return false;
+    c->made_room = true;
+    if (retain_newest(c->store, c->job_dir, &c->shelf, c->writer, &ignored) < 0 ||
+        space_left(c->store, c->uid, &c->room, c->room_reason, &ignored) < 0)
+        return false;
+    return true;
 }
 
-static void remove_created(struct capture *c)
+static int open_places(struct store_capture *c, struct error *err)
 {
-    char name[65];
-    for (size_t i = 0; i < c->created.room; i++)
-        if (c->created.used[i])
-            unlinkat(c->chunks.fd, digest_print(&c->created.slots[i], name), 0);
-}
-
-static int prepare(struct store *store, const char *job, struct capture *c, struct error *err)
-{
-    auto_close int job_dir = -1;
+    auto_heads struct layout_heads heads = { 0 };
     if (fault_point("store.capture.begin") < 0)
         return error_sys(err, "cannot open the store");
-    if (layout_open_job(store, job, true, &job_dir, err) < 0 || layout_open_chunks(job_dir, true, &c->chunks.fd, err) < 0 ||
-        layout_named(job_dir, &c->named, err) < 0)
+    if (layout_open_job(c->store, c->job, true, &c->job_dir, err) < 0 || layout_lock(c->job_dir, c->store->patience_us, err) < 0 ||
+        layout_open_packs(c->job_dir, true, &c->packs_dir, err) < 0 || layout_heads(c->store, c->job_dir, &heads, err) < 0 ||
+        retain_sweep(c->store, c->packs_dir, &heads, NULL, NULL, err) < 0 || space_own(c->job_dir, c->uid, err) < 0)
         return -1;
-    return sweep_chunks(c->chunks.fd, &c->named, err);
+    shelf_init(&c->shelf, &c->store->seal, c->packs_dir);
+    c->first = heads.count == 0;
+    const struct manifest *newest = layout_newest(&heads);
+    if (newest) {
+        shelf_add_readable(&c->shelf, newest);
+        shelf_wear(&c->shelf, newest);
+    }
+    c->writer = pack_writer_new(c->packs_dir, &c->store->seal);
+    hints_open(c->store, c->job_dir, &c->hints);
+    hints_begin(&c->new_hints, c->job_dir);
+    return space_left(c->store, c->uid, &c->room, c->room_reason, err);
 }
 
-static int list_sources(struct capture *c, const struct store_source *sources, size_t count, struct error *err)
+static int list_sources(struct store_capture *c, struct error *err)
 {
-    if (identity_thread_enter(c->owner, err) < 0)
+    const struct store_request *rq = c->request;
+    if (identity_thread_enter(rq->owner, err) < 0)
         return -1;
-    int r = walk_sources(c->trees, c->tree_count, sources, count, c->m, err);
+    int r = walk_sources(rq->trees, rq->tree_count, rq->sources, rq->source_count, &c->m, err);
     identity_thread_leave();
     return r;
 }
 
-static int read_sources(struct capture *c, const char *job, const struct store_source *sources, size_t count, struct error *err)
+static int read_sources(struct store_capture *c, struct error *err)
 {
     static const struct crew_ops ops = { .begin = begin_file, .chunk = capture_chunk, .end = end_file };
-    if (list_sources(c, sources, count, err) < 0)
-        return -1;
-    if (crew_run(&ops, c, c->m->entry_count, sum_sizes(c->m), err) == 0)
-        return 0;
-    remove_created(c);
-    return error_wrap(err, "checkpoint of job %s", job);
+    int64_t bytes = sum_sizes(&c->m);
+    c->hint_places = mem_zero(c->m.entry_count + 1, sizeof *c->hint_places);
+    memset(c->hint_places, 0xff, c->m.entry_count * sizeof *c->hint_places);
+    stage_open(c, bytes);
+    int r = crew_run(&ops, c, c->m.entry_count, bytes, err);
+    if (r < 0 && stage_full(c, err)) {
+        file_close(&c->stage);
+        c->hint_pages = 0;
+        c->chunks = 0;
+        r = crew_run(&ops, c, c->m.entry_count, bytes, err);
+    }
+    return r;
 }
 
-int store_capture(struct store *store, const char *job, const struct identity *owner, const struct store_tree *trees,
-                  size_t tree_count, const struct store_source *sources, size_t source_count, struct manifest *out,
-                  struct error *err)
+static int capture(struct store_capture *c, struct error *err)
 {
-    auto_manifest struct manifest m = { 0 };
-    auto_capture struct capture c = { .owner = owner, .trees = trees, .tree_count = tree_count, .m = &m, .chunks.fd = -1,
-                                      .lock = PTHREAD_MUTEX_INITIALIZER };
-    if (prepare(store, job, &c, err) < 0)
-        return error_wrap(err, "checkpoint of job %s", job);
-    if (identity_prepare(owner, err) < 0)
+    if (open_places(c, err) < 0)
         return -1;
-    int r = read_sources(&c, job, sources, source_count, err);
+    if (c->room == 0)
+        capture_make_room(c);
+    if (c->room == 0)
+        return error_set(err, ERR_LIMIT, "%s", c->room_reason);
+    if (identity_prepare(c->request->owner, err) < 0)
+        return -1;
+    int r = list_sources(c, err);
+    if (r == 0)
+        r = read_sources(c, err);
     identity_finish();
-    if (r < 0)
-        return -1;
-    close_gaps(&m);
-    out->entries = steal(m.entries);
-    out->entry_count = m.entry_count;
-    m.entry_count = 0;
-    out->bytes = sum_sizes(out);
-    out->new_bytes = c.new_bytes;
+    return r;
+}
+
+int store_capture(struct store *store, const struct store_request *request, struct store_capture **out, struct error *err)
+{
+    struct store_capture *c = mem_new(struct store_capture);
+    *c = (struct store_capture){ .store = store, .request = request, .job_dir = -1, .packs_dir = -1, .hints.fd = -1, .new_hints.fd = -1,
+                                 .stage = -1, .uid = request->owner ? request->owner->uid : geteuid() };
+    pthread_mutex_init(&c->lock, NULL);
+    snprintf(c->job, sizeof c->job, "%s", request->job);
+    if (capture(c, err) < 0) {
+        store_capture_free(c);
+        return error_wrap(err, "checkpoint of job %s", request->job);
+    }
+    c->request = NULL;
+    *out = c;
     return 0;
+}
+
+void store_capture_free(struct store_capture *c)
+{
+    char name[33];
+    if (!c)
+        return;
+    for (size_t i = 0; i < c->linked_count; i++) /* of a checkpoint that came to nothing; the others have been taken over */
+        unlinkat(c->packs_dir, pack_id_print(&c->linked[i], name), 0);
+    hints_abandon(&c->new_hints);
+    hints_close(&c->hints);
+    shelf_release(&c->shelf);
+    pack_writer_free(c->writer);
+    digest_set_release(&c->pending);
+    manifest_release(&c->m);
+    free(c->hint_places);
+    free(c->linked);
+    file_close(&c->stage);
+    file_close(&c->packs_dir);
+    file_close(&c->job_dir);
+    pthread_mutex_destroy(&c->lock);
+    free(c);
 }

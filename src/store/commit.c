@@ -1,76 +1,125 @@
 /*
  * Commit. A manifest that can be seen is a promise that all it names is on the disk, so the order is fixed:
  *
- *   1. every chunk that no earlier manifest names: fdatasync
- *   2. the directory of chunks: their names
- *   3. for a job's first generation: the job's directory (the name "chunks") and the store's (the job's name)
+ *   1. the packs: payloads, table, fdatasync
+ *   2. the directory of packs: their names, and those of packs of other jobs
+ *   3. for a job's first generation: the job's directory (the name "packs") and the store's (the job's name)
  *   4. the manifest under a temporary name: write, fsync
- *   5. rename to its own name, which must not exist
- *   6. the job's directory again: the manifest's name
+ *   5. the fence: is this stint still the one that may commit? The job's lock is held, so the answer holds until 6
+ *   6. rename to its own name, which must not exist
+ *   7. the job's directory again: the manifest's name
  *
- * Chunks that an earlier manifest names went through this when it was committed. Which chunks this capture wrote is not
- * remembered anywhere: they are those that no manifest names, so a commit may come from another process than its capture, and
- * a chunk that an interrupted capture left and this one found is made durable as well.
+ * What comes after it (hints, the index of shared chunks) are caches.
  */
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/mem.h"
-#include "store/chunk.h"
-#include "store/layout.h"
-#include "store/manifest.h"
+#include "store/capture_parts.h"
+#include "store/fence.h"
+#include "store/index.h"
+#include "store/machine.h"
+#include "store/stage.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const char temp_name[] = ".manifest.tmp";
 
-/* All are on their way before the first is waited for: then the file system places them in one transaction, not one each. */
-static void start_chunks(int dir, const struct manifest *m, const struct layout_named *named)
+/* ---- what the manifest says ---- */
+
+/* Entries that vanished while they were captured go. */
+static void close_gaps(struct store_capture *c)
 {
-    for (size_t i = 0; i < m->entry_count; i++)
-        for (size_t c = 0; c < m->entries[i].chunk_count; c++)
-            if (!digest_set_has(&named->chunks, &m->entries[i].chunks[c]))
-                chunk_start(dir, &m->entries[i].chunks[c]);
+    struct manifest *m = &c->m;
+    size_t kept = 0;
+    m->bytes = 0;
+    for (size_t i = 0; i < m->entry_count; i++) {
+        if (!m->entries[i].name)
+            continue;
+        m->bytes += m->entries[i].size;
+        c->hint_places[kept] = c->hint_places[i];
+        m->entries[kept++] = m->entries[i];
+    }
+    m->entry_count = kept;
 }
 
-static int sync_chunks(int dir, const struct manifest *m, struct layout_named *named, struct error *err)
+/* A hard link whose file vanished has nothing to link to. */
+static void drop_broken_links(struct manifest *m)
 {
+    size_t kept = 0;
     for (size_t i = 0; i < m->entry_count; i++) {
-        const struct store_entry *e = &m->entries[i];
-        for (size_t c = 0; c < e->chunk_count; c++)
-            if (digest_set_add(&named->chunks, &e->chunks[c]) &&
-                chunk_sync(dir, &e->chunks[c], manifest_chunk_len(e, c), err) < 0)
-                return error_wrap(err, "'%s'", e->name);
+        if (m->entries[i].type == STORE_HARD && !manifest_find(m, m->entries[i].target))
+            store_entry_release(&m->entries[i]);
+        else
+            m->entries[kept++] = m->entries[i];
+    }
+    m->entry_count = kept;
+}
+
+static int count_use(struct store_capture *c, struct error *err)
+{
+    char text[65];
+    for (size_t i = 0; i < c->m.entry_count; i++)
+        for (size_t k = 0; k < c->m.entries[i].chunk_count; k++) {
+            const struct digest *digest = &c->m.entries[i].chunks[k];
+            if (!digest_is_none(digest) && !shelf_use(&c->shelf, digest))
+                return error_set(err, ERR_CORRUPT, "chunk '%s' of '%s' did not get into a pack", digest_print(digest, text),
+                                 c->m.entries[i].name);
+        }
+    return 0;
+}
+
+static int by_id(const void *a, const void *b)
+{
+    return memcmp(&((const struct manifest_pack *)a)->id, &((const struct manifest_pack *)b)->id, sizeof(struct pack_id));
+}
+
+static void list_packs(struct store_capture *c)
+{
+    struct manifest *m = &c->m;
+    m->packs = mem_zero(c->shelf.count + 1, sizeof *m->packs);
+    for (size_t i = 0; i < c->shelf.count; i++) {
+        const struct pack *p = c->shelf.packs[i];
+        struct manifest_pack line = { .id = p->id, .bytes = p->size };
+        for (size_t k = 0; p->used && k < p->count; k++)
+            line.used += p->used[k] ? p->records[k].stored + PACK_RECORD : 0;
+        if (line.used > 0)
+            m->packs[m->pack_count++] = line;
+    }
+    qsort(m->packs, m->pack_count, sizeof *m->packs, by_id);
+}
+
+/* New packs come upon the shelf with descriptors of their own. */
+static int shelve_new(struct store_capture *c, struct error *err)
+{
+    for (size_t i = 0; i < pack_writer_count(c->writer); i++) {
+        struct pack pack;
+        pack_writer_get(c->writer, i, &pack);
+        int r = shelf_add(&c->shelf, &pack.id, err);
+        if (r != 0)
+            return r < 0 ? error_wrap(err, "a pack that was just written") : error_set(err, ERR_CORRUPT, "a pack that was just written is gone");
     }
     return 0;
 }
 
-static int sync_dir(int dir, const char *what, const char *point, struct error *err)
+static void describe(struct store_capture *c, const struct manifest *wanted)
 {
-    if (fault_point(point) < 0)
-        return error_sys(err, "cannot make '%s' durable", what);
-    return file_sync(dir, what, err);
+    struct manifest *m = &c->m;
+    m->generation = wanted->generation;
+    m->parent = wanted->parent;
+    m->stint = wanted->stint;
+    m->created_us = wanted->created_us;
+    snprintf(m->kind, sizeof m->kind, "%s", wanted->kind);
+    snprintf(m->engine, sizeof m->engine, "%s", wanted->engine);
+    snprintf(m->job, sizeof m->job, "%s", c->job);
+    machine_describe(m, c->uid);
 }
 
-static int sync_data(struct store *store, int job_dir, const struct manifest *m, struct error *err)
-{
-    auto_close int chunks = -1;
-    auto_named struct layout_named named = { 0 };
-    if (layout_open_chunks(job_dir, true, &chunks, err) < 0 || layout_named(job_dir, &named, err) < 0)
-        return -1;
-    bool first = named.manifests == 0;
-    start_chunks(chunks, m, &named);
-    if (sync_chunks(chunks, m, &named, err) < 0 || sync_dir(chunks, "chunks", "store.commit.sync_chunks", err) < 0)
-        return -1;
-    if (!first)
-        return 0;
-    if (sync_dir(job_dir, "job directory", "store.commit.sync_job", err) < 0)
-        return -1;
-    return sync_dir(store->dir, "store", "store.commit.sync_store", err);
-}
+/* ---- making it real ---- */
 
 static int write_temp(int job_dir, const struct buf *text, struct error *err)
 {
@@ -95,7 +144,10 @@ static int rename_new(int dir, const char *name)
         return 0;
     if (errno != EINVAL && errno != ENOSYS)
         return -1;
-    return linkat(dir, temp_name, dir, name, 0) < 0 ? -1 : unlinkat(dir, temp_name, 0);
+    if (linkat(dir, temp_name, dir, name, 0) < 0)
+        return -1;
+    unlinkat(dir, temp_name, 0); /* the next commit would do it */
+    return 0;
 }
 
 /* 0 when the generation that is there already is this very one: a commit that is repeated has succeeded. */
@@ -117,23 +169,25 @@ static int publish(int job_dir, const char *name, const struct buf *text, struct
         if (errno != EEXIST)
             return error_sys(err, "cannot rename the manifest to '%s'", name);
         int r = compare_existing(job_dir, name, text, err);
-        return r != 0 ? r : sync_dir(job_dir, name, "store.commit.publish", err);
+        return r != 0 ? r : layout_sync(job_dir, name, "store.commit.publish", err);
     }
-    if (sync_dir(job_dir, name, "store.commit.publish", err) == 0)
+    if (layout_sync(job_dir, name, "store.commit.publish", err) == 0)
         return 0;
     unlinkat(job_dir, name, 0); /* what is reported as failed must not turn up later */
     return -1;
 }
 
-static int commit_in(struct store *store, int job_dir, const struct manifest *m, struct error *err)
+int commit_manifest(struct store *store, int job_dir, const struct manifest *m, struct digest *mac, struct error *err)
 {
-    char name[LAYOUT_MANIFEST_NAME];
+    char name[LAYOUT_NAME];
     auto_buf struct buf text = { 0 };
-    if (manifest_print(m, &text, err) < 0 || sync_data(store, job_dir, m, err) < 0)
+    if (manifest_print(m, &store->seal, &text, mac, err) < 0)
         return -1;
     int r = write_temp(job_dir, &text, err);
     if (r == 0)
-        r = publish(job_dir, layout_manifest_name(m->generation, name), &text, err);
+        r = fence_check(job_dir, m->stint, err);
+    if (r == 0)
+        r = publish(job_dir, layout_name(m->generation, "manifest", name), &text, err);
     if (r != 0)
         unlinkat(job_dir, temp_name, 0);
     if (r == 0)
@@ -141,11 +195,73 @@ static int commit_in(struct store *store, int job_dir, const struct manifest *m,
     return r;
 }
 
-int store_commit(struct store *store, const char *job, const struct manifest *manifest, struct error *err)
+/* A generation that came from elsewhere, as it is. One that is there already is replaced: it may be damaged. */
+int commit_text(int job_dir, int generation, const struct buf *text, struct error *err)
 {
-    auto_close int job_dir = -1;
-    int r = layout_open_job(store, job, true, &job_dir, err);
-    if (r == 0)
-        r = commit_in(store, job_dir, manifest, err);
-    return r < 0 ? error_wrap(err, "checkpoint %d of job %s", manifest->generation, job) : r;
+    char name[LAYOUT_NAME];
+    int r = write_temp(job_dir, text, err);
+    layout_name(generation, "manifest", name);
+    if (r == 0 && (fault_point("store.manifest.rename") < 0 || renameat(job_dir, temp_name, job_dir, name) < 0))
+        r = error_sys(err, "cannot rename the manifest to '%s'", name);
+    return r == 0 ? layout_sync(job_dir, name, "store.commit.publish", err) : -1;
+}
+
+int commit_directories(struct store *store, int job_dir, int packs_dir, bool first, struct error *err)
+{
+    if (layout_sync(packs_dir, "packs", "store.commit.sync_packs", err) < 0)
+        return -1;
+    if (!first)
+        return 0;
+    if (layout_sync(job_dir, "job directory", "store.commit.sync_job", err) < 0)
+        return -1;
+    return layout_sync(store->dir, "store", "store.commit.sync_store", err);
+}
+
+/* Caches: what fails here costs time later. */
+static void finish_caches(struct store_capture *c, const struct digest *mac)
+{
+    uint64_t pages;
+    auto_free uint64_t *places = hints_places(&c->m, &pages);
+    if (pages == c->hint_pages && memcmp(places, c->hint_places, c->m.entry_count * sizeof *places) == 0)
+        hints_finish(&c->new_hints, c->m.generation, mac, pages);
+    for (size_t i = 0; i < pack_writer_count(c->writer); i++) {
+        struct pack pack;
+        pack_writer_get(c->writer, i, &pack);
+        index_add(c->store, c->job_dir, c->packs_dir, &pack);
+    }
+}
+
+static int commit(struct store_capture *c, const struct manifest *wanted, struct error *err)
+{
+    struct digest mac;
+    if (stage_store(c, err) < 0)
+        return -1;
+    close_gaps(c);
+    drop_broken_links(&c->m);
+    if (pack_finish(c->writer, err) < 0 || shelve_new(c, err) < 0 || count_use(c, err) < 0)
+        return -1;
+    c->m.new_bytes = pack_written(c->writer);
+    list_packs(c);
+    describe(c, wanted);
+    if (commit_directories(c->store, c->job_dir, c->packs_dir, c->first, err) < 0)
+        return -1;
+    int r = commit_manifest(c->store, c->job_dir, &c->m, &mac, err);
+    if (r != 0)
+        return r;
+    pack_keep(c->writer);
+    c->linked_count = 0;
+    finish_caches(c, &mac);
+    return 0;
+}
+
+int store_commit(struct store_capture *c, struct manifest *manifest, struct error *err)
+{
+    int r = commit(c, manifest, err);
+    if (r < 0)
+        return error_wrap(err, "checkpoint %d of job %s", manifest->generation, c->job);
+    if (r == 0) {
+        *manifest = c->m;
+        c->m = (struct manifest){ 0 };
+    }
+    return r;
 }

@@ -1,37 +1,43 @@
 /*
- * The store's only parallelism: files are taken one after the other, their chunks by whoever is free, of three threads when
- * there is enough to do. Each has a buffer of one chunk and one piece (together 12.75 MiB), given back at the end.
+ * The store's only parallelism: a few threads that do the same, each with the next thing that nobody has taken. Each has a
+ * buffer of one chunk and a coder (together about 6 MiB), given back at the end.
  */
 #pragma once
 
+#include "store/coder.h"
 #include "store/store.h"
 
 #include <stddef.h>
 
 enum {
-    CREW_SKIP = 1,              /* nothing to do for this entry */
+    CREW_SKIP = 1, /* nothing to do for this entry */
+    CREW_DONE = 2, /* nothing is left to take */
     CREW_HELPERS = 2,
-    CREW_HELPER_BYTES = 8 << 20, /* from here on they pay for themselves */
+    CREW_HELPER_BYTES = 4 << 20, /* from here on they pay for themselves */
 };
+
+struct crew_worker {
+    uint8_t *data; /* STORE_CHUNK_BYTES */
+    struct coder *coder;
+};
+
+/* Calls step again and again, in several threads at once when there are about that many bytes to work on, until it returns
+ * CREW_DONE in each. The first failure ends it. */
+typedef int crew_step(void *ctx, struct crew_worker *worker, struct error *err);
+int crew_loop(crew_step *step, void *ctx, int64_t bytes, struct error *err);
 
 /* A file whose chunks are being worked on. begin fills it, end empties it. */
 struct crew_file {
     size_t index;  /* of the entry */
     size_t chunks; /* how many there are to do */
     int fd;
-    int dir;         /* where a new file gets its name */
+    int dir;          /* where a new file gets its name */
     const char *leaf; /* that name */
-    char *temp;      /* and the one it has until then */
-    int64_t end;     /* where the file turned out to end */
+    char *temp;       /* and the one it has until then */
+    int64_t end;      /* where the file turned out to end */
     /* the crew's own */
     size_t taken;
     size_t holders;
-};
-
-struct crew_worker {
-    int number;
-    uint8_t *data;  /* STORE_CHUNK_BYTES */
-    uint8_t *piece; /* CHUNK_PIECE */
 };
 
 struct crew_ops {

@@ -8,6 +8,12 @@
 
 static_assert(sizeof(struct digest) == SHA256_DIGEST_SIZE, "a digest is a SHA-256");
 
+bool digest_is_none(const struct digest *digest)
+{
+    static const struct digest none;
+    return memcmp(digest, &none, sizeof none) == 0;
+}
+
 void digest_of(const void *data, size_t len, struct digest *out)
 {
     struct sha256_ctx sha;
@@ -16,15 +22,14 @@ void digest_of(const void *data, size_t len, struct digest *out)
     sha256_digest(&sha, sizeof out->bytes, out->bytes);
 }
 
-const char *digest_print(const struct digest *digest, char out[65])
+static void print_hex(const uint8_t *bytes, size_t count, char *out)
 {
     static const char hex[] = "0123456789abcdef";
-    for (size_t i = 0; i < sizeof digest->bytes; i++) {
-        out[2 * i] = hex[digest->bytes[i] >> 4];
-        out[2 * i + 1] = hex[digest->bytes[i] & 15];
+    for (size_t i = 0; i < count; i++) {
+        out[2 * i] = hex[bytes[i] >> 4];
+        out[2 * i + 1] = hex[bytes[i] & 15];
     }
-    out[64] = '\0';
-    return out;
+    out[2 * count] = '\0';
 }
 
 static int hex_value(char c)
@@ -34,18 +39,29 @@ static int hex_value(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+static bool read_hex(const char *text, uint8_t *bytes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        int high = hex_value(text[2 * i]);
+        int low = high < 0 ? -1 : hex_value(text[2 * i + 1]);
+        if (low < 0)
+            return false;
+        bytes[i] = (uint8_t)(high << 4 | low);
+    }
+    return true;
+}
+
+const char *digest_print(const struct digest *digest, char out[65])
+{
+    print_hex(digest->bytes, sizeof digest->bytes, out);
+    return out;
+}
+
 bool digest_read(const char *text, size_t len, struct digest *digest)
 {
     struct digest read;
-    if (len < 2 * sizeof read.bytes)
+    if (len < 2 * sizeof read.bytes || !read_hex(text, read.bytes, sizeof read.bytes))
         return false;
-    for (size_t i = 0; i < sizeof read.bytes; i++) {
-        int high = hex_value(text[2 * i]);
-        int low = hex_value(text[2 * i + 1]);
-        if (high < 0 || low < 0)
-            return false;
-        read.bytes[i] = (uint8_t)(high << 4 | low);
-    }
     *digest = read;
     return true;
 }
@@ -100,16 +116,24 @@ bool digest_set_add(struct digest_set *set, const struct digest *digest)
     return true;
 }
 
-void digest_set_add_manifest(struct digest_set *set, const struct manifest *manifest)
-{
-    for (size_t i = 0; i < manifest->entry_count; i++)
-        for (size_t c = 0; c < manifest->entries[i].chunk_count; c++)
-            digest_set_add(set, &manifest->entries[i].chunks[c]);
-}
-
 void digest_set_release(struct digest_set *set)
 {
     free(set->slots);
     free(set->used);
     *set = (struct digest_set){ 0 };
+}
+
+const char *pack_id_print(const struct pack_id *id, char out[33])
+{
+    print_hex(id->bytes, sizeof id->bytes, out);
+    return out;
+}
+
+bool pack_id_parse(const char *text, struct pack_id *id)
+{
+    struct pack_id read;
+    if (strlen(text) != 2 * sizeof read.bytes || !read_hex(text, read.bytes, sizeof read.bytes))
+        return false;
+    *id = read;
+    return true;
 }

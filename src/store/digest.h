@@ -20,9 +20,10 @@ struct digest_set {
 bool digest_set_has(const struct digest_set *set, const struct digest *digest);
 /* True when it was not there before. */
 bool digest_set_add(struct digest_set *set, const struct digest *digest);
-void digest_set_add_manifest(struct digest_set *set, const struct manifest *manifest);
 void digest_set_release(struct digest_set *set);
 
+/* All zero: stands for no chunk, or for one of zeros. */
+bool digest_is_none(const struct digest *digest);
 void digest_of(const void *data, size_t len, struct digest *out);
 /* Exactly 64 lower-case hexadecimal digits from the start of text, whatever follows. */
 bool digest_read(const char *text, size_t len, struct digest *digest);

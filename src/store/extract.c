@@ -1,5 +1,5 @@
 /*
- * Reading back: verification, and extraction into trees.
+ * Extraction into trees.
  *
  * The trees belong to a job and may hold anything, links that lead out of them above all. So every step starts at a tree's
  * descriptor and passes no link; a new file, link or directory is made under a name of its own, gets its owner, mode and time
@@ -15,10 +15,9 @@
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/mem.h"
-#include "store/chunk.h"
 #include "store/crew.h"
-#include "store/layout.h"
-#include "store/manifest.h"
+#include "store/digest.h"
+#include "store/reader.h"
 #include "store/tree.h"
 
 #include <errno.h>
@@ -32,67 +31,12 @@
 enum { TEMP_TRIES = 1000 };
 
 struct extract {
+    struct reader reader;
     const struct manifest *m;
-    int chunks;
     const struct store_tree *trees;
     size_t tree_count;
     const struct identity *owner;
 };
-
-static int read_entry_chunk(struct extract *x, struct crew_worker *w, size_t index, size_t chunk, struct error *err)
-{
-    const struct store_entry *e = &x->m->entries[index];
-    if (chunk_read(x->chunks, &e->chunks[chunk], w->data, manifest_chunk_len(e, chunk), err) == 0)
-        return 0;
-    return error_wrap(err, "'%s', chunk %zu at offset %" PRId64, e->name, chunk, (int64_t)chunk * STORE_CHUNK_BYTES);
-}
-
-/* ---- verification ---- */
-
-static int begin_verify(void *ctx, struct crew_file *file, struct error *err)
-{
-    (void)err;
-    struct extract *x = ctx;
-    file->chunks = x->m->entries[file->index].chunk_count;
-    return 0;
-}
-
-static int verify_chunk(void *ctx, struct crew_worker *w, struct crew_file *file, size_t chunk, struct error *err)
-{
-    return read_entry_chunk(ctx, w, file->index, chunk, err);
-}
-
-static int end_verify(void *ctx, struct crew_file *file, bool good, struct error *err)
-{
-    (void)ctx;
-    (void)file;
-    (void)good;
-    (void)err;
-    return 0;
-}
-
-/* A job without chunks may have a manifest of empty files. */
-static int open_chunks(struct store *store, const char *job, int *chunks, struct error *err)
-{
-    auto_close int job_dir = -1;
-    int r = layout_open_job(store, job, false, &job_dir, err);
-    if (r == 0)
-        r = layout_open_chunks(job_dir, false, chunks, err);
-    return r > 0 ? error_set(err, ERR_CORRUPT, "its chunks are missing") : r;
-}
-
-int store_verify(struct store *store, const char *job, const struct manifest *manifest, struct error *err)
-{
-    static const struct crew_ops ops = { .begin = begin_verify, .chunk = verify_chunk, .end = end_verify };
-    auto_close int chunks = -1;
-    int r = open_chunks(store, job, &chunks, err);
-    struct extract x = { .m = manifest, .chunks = chunks };
-    if (r == 0)
-        r = crew_run(&ops, &x, manifest->entry_count, manifest->bytes, err);
-    return r < 0 ? error_wrap(err, "checkpoint %d of job %s", manifest->generation, job) : 0;
-}
-
-/* ---- extraction ---- */
 
 static struct timespec time_of(const struct store_entry *e)
 {
@@ -220,27 +164,47 @@ static int begin_extract(void *ctx, struct crew_file *file, struct error *err)
     return r;
 }
 
+/* Pages of zeros are left out: the file is new, so there they are already, and take no room. */
+static int write_chunk(int fd, const uint8_t *data, size_t len, int64_t offset)
+{
+    size_t pages = pages_of(len);
+    for (size_t i = 0; i < pages;) {
+        size_t run = 0;
+        while (i + run < pages && !page_is_zero(data + (i + run) * PAGE, page_bytes(len, i + run)))
+            run++;
+        size_t from = i * PAGE, to = i + run == pages ? len : (i + run) * PAGE;
+        for (size_t at = from; at < to;) {
+            ssize_t n = pwrite(fd, data + at, to - at, offset + (int64_t)at);
+            if (n < 0 && errno != EINTR)
+                return -1;
+            at += n > 0 ? (size_t)n : 0;
+        }
+        i += run + 1;
+    }
+    return 0;
+}
+
 static int extract_chunk(void *ctx, struct crew_worker *w, struct crew_file *file, size_t chunk, struct error *err)
 {
     struct extract *x = ctx;
     const struct store_entry *e = &x->m->entries[file->index];
-    if (read_entry_chunk(x, w, file->index, chunk, err) < 0)
+    size_t len = manifest_chunk_len(e, chunk);
+    if (reader_chunk(&x->reader, w, e, chunk, err) < 0)
         return -1;
     if (crew_fault("store.extract.write") < 0)
         return error_sys(err, "cannot write '%s'", e->name);
-    size_t len = manifest_chunk_len(e, chunk);
-    for (size_t at = 0; at < len;) {
-        ssize_t n = pwrite(file->fd, w->data + at, len - at, (int64_t)chunk * STORE_CHUNK_BYTES + (int64_t)at);
-        if (n < 0 && errno != EINTR)
-            return error_sys(err, "cannot write '%s'", e->name);
-        at += n > 0 ? (size_t)n : 0;
-    }
+    if (!digest_is_none(&e->chunks[chunk]) && write_chunk(file->fd, w->data, len, manifest_chunk_offset(e, chunk)) < 0)
+        return error_sys(err, "cannot write '%s'", e->name);
     return 0;
 }
 
 static int finish_file(const struct crew_file *file, const struct store_entry *e, bool good, struct error *err)
 {
-    int r = good ? set_attributes(file->fd, e, err) : 0;
+    int r = 0;
+    if (good && ftruncate(file->fd, e->size) < 0)
+        r = error_sys(err, "cannot write '%s'", e->name);
+    if (good && r == 0)
+        r = set_attributes(file->fd, e, err);
     if (good && r == 0 && take_place(file->dir, file->temp, file->leaf, err) < 0)
         r = error_wrap(err, "'%s'", e->name);
     if (!good || r < 0)
@@ -259,6 +223,37 @@ static int end_extract(void *ctx, struct crew_file *file, bool good, struct erro
     file_close(&file->dir);
     free(file->temp);
     return r;
+}
+
+/* Another name for a file that is in its place already. */
+static int make_hard_link(struct extract *x, const struct store_entry *e, struct error *err)
+{
+    const char *leaf = NULL, *from_leaf = NULL;
+    struct store_entry file = { .name = e->target };
+    auto_close int dir = open_place(x, e, &leaf, err);
+    auto_close int from = dir < 0 ? -1 : open_place(x, &file, &from_leaf, err);
+    if (from < 0)
+        return -1;
+    for (int try = 0; try < TEMP_TRIES; try++) {
+        auto_free char *temp = temp_name(try);
+        if (linkat(from, from_leaf, dir, temp, 0) < 0) {
+            if (errno == EEXIST)
+                continue;
+            return error_sys(err, "cannot make the hard link");
+        }
+        int r = take_place(dir, temp, leaf, err);
+        unlinkat(dir, temp, 0); /* a rename onto another name of the same file does nothing */
+        return r;
+    }
+    return error_set(err, ERR_LIMIT, "cannot find a free temporary name");
+}
+
+static int make_hard_links(struct extract *x, struct error *err)
+{
+    for (size_t i = 0; i < x->m->entry_count; i++)
+        if (x->m->entries[i].type == STORE_HARD && make_hard_link(x, &x->m->entries[i], err) < 0)
+            return error_wrap(err, "'%s'", x->m->entries[i].name);
+    return 0;
 }
 
 static int make_dirs_and_links(struct extract *x, struct error *err)
@@ -320,21 +315,23 @@ static int write_trees(struct extract *x, struct error *err)
     if (r == 0)
         r = crew_run(&ops, x, x->m->entry_count, x->m->bytes, err);
     if (r == 0)
+        r = as_owner(x, make_hard_links, err);
+    if (r == 0)
         r = as_owner(x, finish_dirs, err);
     identity_finish();
     return r;
 }
 
-int store_extract(struct store *store, const char *job, const struct identity *owner, const struct manifest *manifest,
-                  const struct store_tree *trees, size_t tree_count, struct error *err)
+int store_extract(struct store *store, const struct identity *owner, const struct manifest *manifest,
+                  const struct store_tree *trees, size_t tree_count, const struct store_progress *progress, struct error *err)
 {
-    auto_close int chunks = -1;
     struct extract x = { .m = manifest, .trees = trees, .tree_count = tree_count, .owner = owner };
     int r = check_plan(&x, err);
     if (r == 0)
-        r = open_chunks(store, job, &chunks, err);
-    x.chunks = chunks;
-    if (r == 0)
+        r = reader_open(&x.reader, store, manifest, progress, err);
+    if (r == 0) {
         r = write_trees(&x, err);
-    return r < 0 ? error_wrap(err, "checkpoint %d of job %s", manifest->generation, job) : 0;
+        reader_close(&x.reader);
+    }
+    return r < 0 ? error_wrap(err, "checkpoint %d of job %s", manifest->generation, manifest->job) : 0;
 }

@@ -1,6 +1,8 @@
 #include "store/layout.h"
 
 #include "base/buf.h"
+#include "base/clock.h"
+#include "base/fault.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "store/manifest.h"
@@ -8,25 +10,33 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
-const char *layout_manifest_name(int generation, char out[LAYOUT_MANIFEST_NAME])
+const char *layout_name(int generation, const char *what, char out[LAYOUT_NAME])
 {
-    snprintf(out, LAYOUT_MANIFEST_NAME, "%06d.manifest", generation);
+    snprintf(out, LAYOUT_NAME, "%06d.%s", generation, what);
     return out;
+}
+
+bool layout_has_mark(int job_dir, int generation, const char *mark)
+{
+    char name[LAYOUT_NAME];
+    return faccessat(job_dir, layout_name(generation, mark, name), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 /* The generation whose manifest has this very name, or 0. */
 static int generation_of(const char *name)
 {
-    char again[LAYOUT_MANIFEST_NAME];
+    char again[LAYOUT_NAME];
     size_t digits = strspn(name, "0123456789");
     if (digits < 6 || digits > 9)
         return 0;
     int generation = (int)strtol(name, NULL, 10);
-    return strcmp(name, layout_manifest_name(generation, again)) == 0 ? generation : 0;
+    return strcmp(name, layout_name(generation, "manifest", again)) == 0 ? generation : 0;
 }
 
 static int open_dir(int at, const char *name, bool make, int *dir, struct error *err)
@@ -49,9 +59,51 @@ int layout_open_job(struct store *store, const char *job, bool make, int *dir, s
     return open_dir(store->dir, job, make, dir, err);
 }
 
-int layout_open_chunks(int job_dir, bool make, int *dir, struct error *err)
+int layout_open_packs(int job_dir, bool make, int *dir, struct error *err)
 {
-    return open_dir(job_dir, "chunks", make, dir, err);
+    return open_dir(job_dir, "packs", make, dir, err);
+}
+
+int layout_owner(int job_dir, uid_t *uid, struct error *err)
+{
+    auto_buf struct buf text = { .max = 64 };
+    int r = file_read(job_dir, "owner", &text, err);
+    if (r != 0)
+        return r == FILE_ABSENT ? STORE_ABSENT : r;
+    char again[16];
+    uid_t read = (uid_t)strtoul(buf_cstr(&text), NULL, 10);
+    snprintf(again, sizeof again, "%u\n", (unsigned)read);
+    if (strcmp(again, buf_cstr(&text)) != 0)
+        return error_set(err, ERR_CORRUPT, "the file 'owner' is damaged");
+    *uid = read;
+    return 0;
+}
+
+int layout_open_shared(struct store *store, int job_dir, bool make, int *dir, struct error *err)
+{
+    char name[16];
+    uid_t uid;
+    auto_close int all = -1;
+    int r = layout_owner(job_dir, &uid, err);
+    if (r == 0)
+        r = open_dir(store->dir, LAYOUT_SHARED, make, &all, err);
+    if (r != 0)
+        return r;
+    snprintf(name, sizeof name, "%u", (unsigned)uid);
+    return open_dir(all, name, make, dir, err);
+}
+
+int layout_lock(int job_dir, int64_t wait_us, struct error *err)
+{
+    int64_t end = clock_boot_us() + wait_us;
+    while (flock(job_dir, LOCK_EX | LOCK_NB) < 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return error_sys(err, "cannot lock the job's checkpoints");
+        if (clock_boot_us() > end)
+            return error_set(err, ERR_LIMIT, "somebody else is writing the job's checkpoints at the moment; try again later");
+        poll(NULL, 0, 2);
+    }
+    return 0;
 }
 
 int layout_each_name(int dir, int (*fn)(void *data, int dir, const char *name, struct error *err), void *data,
@@ -120,7 +172,7 @@ int layout_list(int job_dir, int **generations, size_t *count, struct error *err
 }
 
 /* A manifest is a plain file or it is nothing: a link or FIFO there is neither followed nor waited for. */
-static int read_manifest_text(int job_dir, const char *name, struct buf *text, struct error *err)
+int layout_read_text(int job_dir, const char *name, struct buf *text, struct error *err)
 {
     auto_close int fd = openat(job_dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     struct stat st;
@@ -135,16 +187,16 @@ static int read_manifest_text(int job_dir, const char *name, struct buf *text, s
     return 0;
 }
 
-int layout_manifest(int job_dir, int generation, struct manifest *out, struct error *err)
+int layout_manifest(struct store *store, int job_dir, int generation, struct manifest *out, struct digest *mac, struct error *err)
 {
-    char name[LAYOUT_MANIFEST_NAME];
-    layout_manifest_name(generation, name);
+    char name[LAYOUT_NAME];
+    layout_name(generation, "manifest", name);
     auto_buf struct buf text = { .max = STORE_MANIFEST_MAX };
-    int r = read_manifest_text(job_dir, name, &text, err);
+    int r = layout_read_text(job_dir, name, &text, err);
     if (r != 0)
         return r;
     auto_manifest struct manifest read = { 0 };
-    if (manifest_parse(buf_cstr(&text), text.len, &read, err) < 0)
+    if (manifest_parse(buf_cstr(&text), text.len, &store->seal, &read, mac, err) < 0)
         return error_wrap(err, "'%s'", name);
     if (read.generation != generation)
         return error_set(err, ERR_CORRUPT, "'%s' is the manifest of generation %d", name, read.generation);
@@ -158,30 +210,72 @@ bool layout_damaged(const struct error *err)
     return err->kind != ERR_SYSTEM || err->sys == EIO || err->sys == ELOOP;
 }
 
-int layout_named(int job_dir, struct layout_named *named, struct error *err)
+static void drop_entries(struct manifest *m)
+{
+    for (size_t i = 0; i < m->entry_count; i++)
+        store_entry_release(&m->entries[i]);
+    free(m->entries);
+    m->entries = NULL;
+    m->entry_count = 0;
+}
+
+int layout_heads(struct store *store, int job_dir, struct layout_heads *heads, struct error *err)
 {
     auto_free int *generations = NULL;
+    auto_heads struct layout_heads read = { 0 };
     size_t count = 0;
     if (layout_list(job_dir, &generations, &count, err) < 0)
         return -1;
+    read.list = mem_zero(count + 1, sizeof *read.list);
     for (size_t i = 0; i < count; i++) {
-        auto_manifest struct manifest m = { 0 };
+        struct manifest *m = &read.list[read.count];
         struct error why;
-        int r = layout_manifest(job_dir, generations[i], &m, &why);
+        int r = layout_manifest(store, job_dir, generations[i], m, NULL, &why);
+        if (r == STORE_ABSENT)
+            continue; /* removed this moment */
         if (r < 0 && !layout_damaged(&why)) {
             if (err)
                 *err = why;
             return -1;
         }
-        named->manifests += r == 0;
-        named->unreadable += r < 0;
-        digest_set_add_manifest(&named->chunks, &m);
+        read.unreadable += r < 0;
+        m->generation = generations[i];
+        drop_entries(m);
+        read.count++;
     }
+    *heads = read;
+    read = (struct layout_heads){ 0 };
     return 0;
 }
 
-void layout_named_release(struct layout_named *named)
+void layout_heads_release(struct layout_heads *heads)
 {
-    digest_set_release(&named->chunks);
-    *named = (struct layout_named){ 0 };
+    for (size_t i = 0; i < heads->count; i++)
+        manifest_release(&heads->list[i]);
+    free(heads->list);
+    *heads = (struct layout_heads){ 0 };
+}
+
+const struct manifest *layout_newest(const struct layout_heads *heads)
+{
+    for (size_t i = heads->count; i-- > 0;)
+        if (heads->list[i].kind[0])
+            return &heads->list[i];
+    return NULL;
+}
+
+bool layout_names(const struct layout_heads *heads, const struct pack_id *id)
+{
+    for (size_t i = 0; i < heads->count; i++)
+        for (size_t p = 0; p < heads->list[i].pack_count; p++)
+            if (memcmp(&heads->list[i].packs[p].id, id, sizeof *id) == 0)
+                return true;
+    return false;
+}
+
+int layout_sync(int dir, const char *what, const char *point, struct error *err)
+{
+    if (fault_point(point) < 0)
+        return error_sys(err, "cannot make '%s' durable", what);
+    return file_sync(dir, what, err);
 }

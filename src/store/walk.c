@@ -66,7 +66,11 @@ static int add_entry(struct walk *w, char *name, char *target, const struct stat
         .type = S_ISDIR(st->st_mode) ? STORE_DIR : S_ISLNK(st->st_mode) ? STORE_LINK : STORE_FILE,
         .name = steal(owned_name),
         .target = steal(owned_target),
-        .mode = st->st_mode & MODE_KEPT,
+        .mode = S_ISLNK(st->st_mode) ? 0 : st->st_mode & MODE_KEPT,
+        .uid = st->st_uid,
+        .gid = st->st_gid,
+        .inode = S_ISREG(st->st_mode) && st->st_nlink > 1 ? st->st_ino : 0,
+        .device = st->st_dev,
         .size = S_ISREG(st->st_mode) ? st->st_size : 0,
         .mtime_ns = (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec,
     };
@@ -181,6 +185,53 @@ static void sort_and_unite(struct manifest *m)
     m->entry_count = kept;
 }
 
+static int by_inode(const void *a, const void *b)
+{
+    const struct store_entry *left = *(struct store_entry *const *)a, *right = *(struct store_entry *const *)b;
+    if (left->device != right->device)
+        return left->device < right->device ? -1 : 1;
+    if (left->inode != right->inode)
+        return left->inode < right->inode ? -1 : 1;
+    return left < right ? -1 : left > right; /* the order of names */
+}
+
+/* Of the names of one file the first is the file, the others are hard links to it. */
+static void find_hard_links(struct manifest *m)
+{
+    size_t count = 0;
+    auto_free struct store_entry **linked = mem_zero(m->entry_count + 1, sizeof *linked);
+    for (size_t i = 0; i < m->entry_count; i++)
+        if (m->entries[i].inode != 0)
+            linked[count++] = &m->entries[i];
+    qsort(linked, count, sizeof(struct store_entry *), by_inode);
+    for (size_t i = 1, first = 0; i < count; i++) {
+        if (linked[i]->device != linked[first]->device || linked[i]->inode != linked[first]->inode) {
+            first = i;
+            continue;
+        }
+        *linked[i] = (struct store_entry){ .type = STORE_HARD, .name = linked[i]->name, .target = mem_dup(linked[first]->name) };
+    }
+}
+
+/* A memory image: its file keeps its own cuts instead of equal ones. */
+static int apply_cuts(struct manifest *m, const struct store_source *source, struct error *err)
+{
+    auto_free char *inside = plain_name(source->name);
+    auto_free char *name = mem_printf("%s/%s", source->tree, inside);
+    struct store_entry *e = (struct store_entry *)(uintptr_t)manifest_find(m, name);
+    int64_t offset = 0;
+    if (!e || e->type != STORE_FILE)
+        return error_set(err, ERR_INVALID, "'%s' is no memory image: it is not a file", source->name);
+    e->cuts = mem_zero(source->cut_count + 1, sizeof *e->cuts);
+    for (size_t i = 0; i < source->cut_count; i++) {
+        e->cuts[i] = source->cuts[i];
+        e->cuts[i].offset = offset;
+        offset += source->cuts[i].bytes;
+    }
+    e->chunk_count = source->cut_count;
+    return 0;
+}
+
 int walk_sources(const struct store_tree *trees, size_t tree_count, const struct store_source *sources, size_t source_count,
                  struct manifest *out, struct error *err)
 {
@@ -194,5 +245,9 @@ int walk_sources(const struct store_tree *trees, size_t tree_count, const struct
             return error_wrap(err, "cannot capture '%s'", sources[i].name);
     }
     sort_and_unite(out);
+    find_hard_links(out);
+    for (size_t i = 0; i < source_count; i++)
+        if (sources[i].cuts && apply_cuts(out, &sources[i], err) < 0)
+            return -1;
     return 0;
 }

@@ -12,15 +12,15 @@ load faults.bash
 }
 
 @test "one flipped byte in a stored checkpoint is found and named, and the one before is used" {
-    fault chunk_byte
+    fault pack_byte
 }
 
-@test "a truncated chunk is found and named, and the checkpoint before is used" {
-    fault chunk_truncated
+@test "a truncated pack is found and named, and the checkpoint before is used" {
+    fault pack_truncated
 }
 
-@test "a missing chunk is found and named, and the checkpoint before is used" {
-    fault chunk_deleted
+@test "a missing pack is found and named, and the checkpoint before is used" {
+    fault pack_deleted
 }
 
 @test "one flipped byte in a manifest is found and named, and the checkpoint before is used" {

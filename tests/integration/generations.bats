@@ -5,8 +5,21 @@ load lib
 manifests() { find "$STINT_DIR/store/$1" -name '*.manifest' | wc -l; }
 manifests_are() { [ "$(manifests "$1")" = "$2" ]; }
 last_manifest() { find "$STINT_DIR/store/$1" -name '*.manifest' | sort | tail -n 1; }
-# The chunk of the file "state" in a manifest.
-chunk_of_state() { echo "$STINT_DIR/store/$2/chunks/$(grep -A1 ' work/state$' "$1" | sed -n 's/^chunk //p')"; }
+# packs MANIFEST: the names of those that it needs.
+packs() { sed -n 's/^pack \([0-9a-f]*\) .*/\1/p' "$1"; }
+# own_packs ID: the paths of those that only the newest generation needs.
+own_packs() {
+    local manifest pack newest
+    newest=$(last_manifest "$1")
+    for pack in $(packs "$newest"); do
+        for manifest in "$STINT_DIR/store/$1"/*.manifest; do
+            [ "$manifest" = "$newest" ] || ! grep -q "^pack $pack " "$manifest" || continue 2
+        done
+        echo "$STINT_DIR/store/$1/packs/$pack"
+    done
+}
+# An "X" in the place of the first byte that a pack holds.
+damage_pack() { printf 'X' | dd of="$1" bs=1 seek=64 conv=notrunc status=none; }
 
 @test "two generations are kept, or as many as the configuration says" {
     job a SELF=2 COUNT=14 "GATE=$gate" PACE=0.01 <<<"$protocol"
@@ -33,6 +46,8 @@ two_generations() {
     wait_state "$id" held
     wait_for "two generations" manifests_are "$id" 2
     newest=$(last_manifest "$id")
+    pack=$(own_packs "$id")
+    [ -f "$pack" ]
     first=$(sed -n 's/^start at //p' trace | sed -n 2p)
 }
 
@@ -51,22 +66,21 @@ falls_back() {
 
 @test "one byte of a stored checkpoint that changes is found and named, and the one before is used" {
     two_generations
-    chunk=$(chunk_of_state "$newest" "$id")
-    printf 'X' | dd of="$chunk" conv=notrunc status=none
+    damage_pack "$pack"
     falls_back
-    [[ "$(story "$id" '.Events[] | select(.Event == "generation_corrupt") | "\(.Generation) \(.Reason)"')" == "2 "*state* ]]
+    [[ "$(story "$id" '.Events[] | select(.Event == "generation_corrupt") | "\(.Generation) \(.Reason)"')" == "2 "*"$(basename "$pack")"* ]]
     stint show "$id" | grep -q 'checkpoint 2'
 }
 
-@test "a chunk that is cut short falls back to the generation before" {
+@test "a pack that is cut short falls back to the generation before" {
     two_generations
-    : >"$(chunk_of_state "$newest" "$id")"
+    : >"$pack"
     falls_back
 }
 
-@test "a chunk that is missing falls back to the generation before" {
+@test "a pack that is missing falls back to the generation before" {
     two_generations
-    rm "$(chunk_of_state "$newest" "$id")"
+    rm "$pack"
     falls_back
 }
 
@@ -92,7 +106,7 @@ falls_back() {
 
 @test "when no generation is good the job begins from the start, and nothing of them is left in its sandbox" {
     two_generations
-    for chunk in "$STINT_DIR/store/$id/chunks"/*; do printf '#' >>"$chunk"; done
+    for pack in "$STINT_DIR/store/$id/packs"/*; do printf '#' >>"$pack"; done
     stint release "$id"
     wait_for "its third start" lines_in trace 3
     [ "$(sed -n 3p trace)" = "start at 0" ]
@@ -104,7 +118,7 @@ falls_back() {
 
 @test "a damaged generation does not take the place of a good one among those that are kept" {
     two_generations
-    printf 'X' | dd of="$(chunk_of_state "$newest" "$id")" conv=notrunc status=none
+    damage_pack "$pack"
     stint release "$id"
     wait_for "its third start" lines_in trace 3
     stint checkpoint "$id"
@@ -121,7 +135,7 @@ falls_back() {
 
 @test "after a fallback the next checkpoint's damage falls back to the good one again" {
     two_generations
-    printf 'X' | dd of="$(chunk_of_state "$newest" "$id")" conv=notrunc status=none
+    damage_pack "$pack"
     stint release "$id"
     wait_for "its third start" lines_in trace 3
     wait_state "$id" running
@@ -129,7 +143,7 @@ falls_back() {
     wait_state "$id" held
     newest=$(last_manifest "$id")
     [ "$(basename "$newest")" = 000003.manifest ]
-    printf 'X' | dd of="$(chunk_of_state "$newest" "$id")" conv=notrunc status=none
+    damage_pack "$(own_packs "$id")"
     stint release "$id"
     wait_for "its fourth start" lines_in trace 4
     [ "$(tail -n 1 trace)" = "start at $first" ]

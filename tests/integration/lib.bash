@@ -131,6 +131,7 @@ running() {
     job "$name" "GATE=$gate" "$@"
     id=$(submit "$name.sub")
     wait_printed "$id" 0
+    wait_event "$id" running # the pool knows it too
 }
 
 open_gate() { : >"$gate"; }

@@ -13,7 +13,7 @@ static int check(struct store *store, const char *job, int generation, struct er
     struct manifest manifest = { 0 };
     int result = store_manifest(store, job, generation, &manifest, err);
     if (result == 0)
-        result = store_verify(store, job, &manifest, err);
+        result = store_verify(store, &manifest, NULL, err);
     manifest_release(&manifest);
     return result;
 }

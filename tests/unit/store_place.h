@@ -11,7 +11,9 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "store/digest.h"
+#include "store/layout.h"
 #include "store/manifest.h"
+#include "store/pack.h"
 #include "store/store.h"
 
 #include <dirent.h>
@@ -30,6 +32,9 @@ struct place {
     int work; /* the tree that is captured */
     int back; /* the tree that is restored into */
     struct store *store;
+    const char *job; /* whose checkpoints these are: "7.0" */
+    int parent;      /* the newest checkpoint so far */
+    bool hurry;
 };
 
 static inline char *place_path(const struct place *p, const char *name)
@@ -45,16 +50,23 @@ static inline int place_mkdir(int dir, const char *name)
     return fd;
 }
 
-static inline void place_open(struct place *p)
+/* In memory where that can be had: for tests that would wait for the disk most of their time. */
+static inline void place_open_in(struct place *p, bool memory)
 {
     struct error err;
-    *p = (struct place){ .path = "/tmp/stint-store-XXXXXX" };
+    *p = (struct place){ .job = "7.0" };
+    snprintf(p->path, sizeof p->path, "%s/stint-store-XXXXXX", memory && access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
     assert_non_null(mkdtemp(p->path));
     p->dir = open(p->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     p->work = place_mkdir(p->dir, "work");
     p->back = place_mkdir(p->dir, "back");
     auto_free char *path = place_path(p, "store");
     assert_int_equal(store_open(path, &p->store, &err), 0);
+}
+
+static inline void place_open(struct place *p)
+{
+    place_open_in(p, false);
 }
 
 static inline void place_close(struct place *p)
@@ -74,6 +86,14 @@ static inline int setup_place(void **state)
     return 0;
 }
 
+static inline int setup_place_in_memory(void **state)
+{
+    struct place *p = mem_new(struct place);
+    place_open_in(p, true);
+    *state = p;
+    return 0;
+}
+
 static inline int teardown_place(void **state)
 {
     place_close(*state);
@@ -82,6 +102,7 @@ static inline int teardown_place(void **state)
 }
 
 #define place_test(name) cmocka_unit_test_setup_teardown(name, setup_place, teardown_place)
+#define memory_test(name) cmocka_unit_test_setup_teardown(name, setup_place_in_memory, teardown_place)
 
 static inline void place_write(int dir, const char *name, const void *data, size_t len)
 {
@@ -165,12 +186,49 @@ static inline int assert_same_tree(int a, int b)
     return count;
 }
 
-static inline int place_capture(struct place *p, const char *name, int generation, struct manifest *m, struct error *err)
+/* Takes what the tree `work` has below that name. */
+static inline int place_capture(struct place *p, const char *name, struct store_capture **capture, struct error *err)
 {
     struct store_tree tree = { "work", p->work };
     struct store_source source = { .tree = "work", .name = name };
-    *m = (struct manifest){ .generation = generation, .stint = 7, .created_us = 1700000000000000, .kind = "checkpoint" };
-    return store_capture(p->store, "7.0", NULL, &tree, 1, &source, 1, m, err);
+    struct store_request request = { .job = p->job, .trees = &tree, .tree_count = 1, .sources = &source, .source_count = 1, .hurry = p->hurry };
+    return store_capture(p->store, &request, capture, err);
+}
+
+static inline struct manifest place_head(const struct place *p, int generation, const char *kind)
+{
+    struct manifest m = { .generation = generation, .stint = 7, .created_us = 1700000000000000 + generation };
+    m.parent = p->parent < generation ? p->parent : 0;
+    snprintf(m.kind, sizeof m.kind, "%s", kind);
+    return m;
+}
+
+/* Capture and commit, of anything. *m is the manifest that was made. */
+static inline int place_store(struct place *p, const struct store_request *request, struct manifest *m, struct error *err)
+{
+    struct store_capture *capture = NULL;
+    int r = store_capture(p->store, request, &capture, err);
+    if (r == 0)
+        r = store_commit(capture, m, err);
+    store_capture_free(capture);
+    return r;
+}
+
+static inline int place_try_as(struct place *p, const char *name, int generation, const char *kind, struct manifest *m, struct error *err)
+{
+    struct store_tree tree = { "work", p->work };
+    struct store_source source = { .tree = "work", .name = name };
+    struct store_request request = { .job = p->job, .trees = &tree, .tree_count = 1, .sources = &source, .source_count = 1, .hurry = p->hurry };
+    *m = place_head(p, generation, kind);
+    int r = place_store(p, &request, m, err);
+    if (r == 0 && strcmp(kind, "checkpoint") == 0)
+        p->parent = generation;
+    return r;
+}
+
+static inline int place_try(struct place *p, const char *name, int generation, struct manifest *m, struct error *err)
+{
+    return place_try_as(p, name, generation, "checkpoint", m, err);
 }
 
 /* Captures and commits the whole of `work` under that kind; returns the new bytes. */
@@ -178,10 +236,7 @@ static inline int64_t place_commit_as(struct place *p, int generation, const cha
 {
     struct error err = { 0 };
     auto_manifest struct manifest m = { 0 };
-    if (place_capture(p, ".", generation, &m, &err) < 0)
-        fail_msg("%s", err.text);
-    snprintf(m.kind, sizeof m.kind, "%s", kind);
-    if (store_commit(p->store, "7.0", &m, &err) != 0)
+    if (place_try_as(p, ".", generation, kind, &m, &err) != 0)
         fail_msg("%s", err.text);
     return m.new_bytes;
 }
@@ -191,26 +246,46 @@ static inline int64_t place_commit(struct place *p, int generation)
     return place_commit_as(p, generation, "checkpoint");
 }
 
+static inline int place_retain(struct place *p, int keep, struct error *err)
+{
+    return store_retain(p->store, p->job, &(struct store_retention){ .keep = keep }, err);
+}
+
 static inline int place_restore(struct place *p, int generation, struct error *err)
 {
     auto_manifest struct manifest m = { 0 };
     struct store_tree tree = { "work", p->back };
-    int r = store_manifest(p->store, "7.0", generation, &m, err);
-    return r != 0 ? r : store_extract(p->store, "7.0", NULL, &m, &tree, 1, err);
+    int r = store_manifest(p->store, p->job, generation, &m, err);
+    return r != 0 ? r : store_extract(p->store, NULL, &m, &tree, 1, NULL, err);
+}
+
+/* An empty tree to restore into. */
+static inline void place_empty_back(struct place *p)
+{
+    assert_int_equal(file_remove_tree(p->dir, "back", NULL), 0);
+    file_close(&p->back);
+    p->back = place_mkdir(p->dir, "back");
 }
 
 static inline int place_verify(struct place *p, int generation, struct error *err)
 {
     auto_manifest struct manifest m = { 0 };
-    int r = store_manifest(p->store, "7.0", generation, &m, err);
-    return r != 0 ? r : store_verify(p->store, "7.0", &m, err);
+    int r = store_manifest(p->store, p->job, generation, &m, err);
+    return r != 0 ? r : store_verify(p->store, &m, NULL, err);
 }
 
-static inline int place_chunks_dir(const struct place *p)
+static inline int place_packs_dir(const struct place *p)
 {
-    int fd = openat(p->dir, "store/7.0/chunks", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    auto_free char *name = mem_printf("store/%s/packs", p->job);
+    int fd = openat(p->dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     assert_true(fd >= 0);
     return fd;
+}
+
+/* Where the owner's jobs find each other's packs: the path below the place's directory. */
+static inline char *place_shared(const char *name)
+{
+    return mem_printf("store/.packs/%u%s%s", (unsigned)geteuid(), name[0] ? "/" : "", name);
 }
 
 static inline size_t place_count_names(int dir)
@@ -224,8 +299,84 @@ static inline size_t place_count_names(int dir)
     return count;
 }
 
-static inline size_t place_count_chunks(const struct place *p)
+/* The names of a directory in their order, with a space between them; what is below it too when `deep`. */
+static inline int place_by_name(const void *a, const void *b)
 {
-    auto_close int chunks = place_chunks_dir(p);
-    return place_count_names(chunks);
+    return strcmp(*(char *const *)a, *(char *const *)b);
 }
+
+static inline void place_list_names(int dir, const char *prefix, bool deep, struct buf *out)
+{
+    char *names[1024];
+    size_t count = 0;
+    DIR *d = fdopendir(openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    assert_non_null(d);
+    for (struct dirent *e; (e = readdir(d));)
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 && count < 1024)
+            names[count++] = mem_dup(e->d_name);
+    closedir(d);
+    qsort(names, count, sizeof names[0], place_by_name);
+    for (size_t i = 0; i < count; i++) {
+        auto_free char *name = names[i];
+        auto_close int below = deep ? openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
+        buf_printf(out, "%s%s%s", out->len > 0 ? " " : "", prefix, name);
+        auto_free char *path = mem_printf("%s%s/", prefix, name);
+        if (below >= 0)
+            place_list_names(below, path, true, out);
+    }
+}
+
+/* Packs, without their marks of damage. */
+static inline size_t place_list_packs(const struct place *p, struct pack_id *ids, size_t most)
+{
+    size_t count = 0;
+    auto_close int dir = place_packs_dir(p);
+    DIR *d = fdopendir(openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    assert_non_null(d);
+    for (struct dirent *e; count < most && (e = readdir(d));)
+        count += pack_id_parse(e->d_name, &ids[count]);
+    closedir(d);
+    return count;
+}
+
+static inline size_t place_count_packs(const struct place *p)
+{
+    struct pack_id ids[256];
+    return place_list_packs(p, ids, 256);
+}
+
+/* Chunks in them: a chunk that is in two counts twice. */
+static inline size_t place_count_records(const struct place *p)
+{
+    struct pack_id ids[256];
+    size_t count = place_list_packs(p, ids, 256), records = 0;
+    auto_close int dir = place_packs_dir(p);
+    for (size_t i = 0; i < count; i++) {
+        struct pack pack;
+        struct error err;
+        if (pack_open(dir, &ids[i], &p->store->seal, &pack, &err) != 0)
+            fail_msg("%s", err.text);
+        records += pack.count;
+        pack_close(&pack);
+    }
+    return records;
+}
+
+/* The pack that holds a chunk, in the open, with its record. */
+static inline const struct pack_record *place_find_chunk(const struct place *p, const struct digest *digest, struct pack *pack)
+{
+    struct pack_id ids[256];
+    size_t count = place_list_packs(p, ids, 256);
+    auto_close int dir = place_packs_dir(p);
+    for (size_t i = 0; i < count; i++) {
+        struct error err;
+        if (pack_open(dir, &ids[i], &p->store->seal, pack, &err) != 0)
+            fail_msg("%s", err.text);
+        const struct pack_record *r = pack_find(pack, digest);
+        if (r)
+            return r;
+        pack_close(pack);
+    }
+    return NULL;
+}
+

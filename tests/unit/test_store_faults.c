@@ -4,6 +4,8 @@
  */
 #include "store_place.h"
 
+#include "store/page.h"
+
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -14,19 +16,21 @@ enum { CHILD_FAILED = 3 };
 
 static int run_commit(const char *path, int generation)
 {
-    struct place p = { .dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), .work = -1, .back = -1 };
+    struct place p = { .dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), .work = -1, .back = -1, .job = "7.0" };
     struct error err = { 0 };
     auto_manifest struct manifest m = { 0 };
     p.work = openat(p.dir, "work", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    p.hurry = getenv("STINT_TEST_HURRY") != NULL;
+    p.parent = generation - 1;
     auto_free char *store = mem_printf("%s/store", path);
     int r = store_open(store, &p.store, &err);
     if (r == 0)
-        r = place_capture(&p, ".", generation, &m, &err);
+        r = place_try(&p, ".", generation, &m, &err);
     if (r == 0)
-        r = store_commit(p.store, "7.0", &m, &err);
-    if (r == 0)
-        r = store_retain(p.store, "7.0", 1, &err);
+        r = place_retain(&p, 1, &err);
     store_close(p.store);
+    if (r != 0 && getenv("STINT_TEST_LOUD"))
+        fprintf(stderr, "%s\n", err.text);
     return r == 0 ? 0 : CHILD_FAILED;
 }
 
@@ -53,23 +57,39 @@ static int wait_for(pid_t pid)
 
 static void fill_work(struct place *p, uint64_t seed)
 {
-    place_fill(p->work, "big", 0, 9 * MIB, 1); /* enough for helpers; the same in all generations but for its tail */
+    place_fill(p->work, "big", 0, 2 * MIB, 1); /* enough for helpers, with a hole; the same in all generations but for its tail */
+    place_fill(p->work, "big", 8 * MIB, MIB, 2);
     place_fill(p->work, "big", 9 * MIB - 8, 8, seed);
     place_fill(p->work, "small", 0, 100, seed);
+    place_fill(p->work, "other", 0, 50000, seed); /* enough to be shared with other jobs */
 }
 
 static void start_over(struct place *p, uint64_t seed)
 {
-    assert_int_equal(file_remove_tree(p->dir, "store/7.0", NULL), 0);
+    struct error err = { 0 };
+    if (store_remove(p->store, "7.0", &err) < 0)
+        fail_msg("%s", err.text);
+    p->parent = 0;
     fill_work(p, seed);
+}
+
+/* Generation 1 has a pack that the others do not need, generation 2 is the newest; the work has changed since. */
+static void prepare(struct place *p)
+{
+    struct error err = { 0 };
+    auto_manifest struct manifest m = { 0 };
+    start_over(p, 2);
+    place_fill(p->work, "lonely", 0, 50000, 9);
+    assert_int_equal(place_try(p, "lonely", 1, &m, &err), 0);
+    assert_int_equal(unlinkat(p->work, "lonely", 0), 0);
+    place_commit(p, 2);
+    fill_work(p, 3);
 }
 
 static void expect_restored(struct place *p, int generation)
 {
     struct error err = { 0 };
-    assert_int_equal(file_remove_tree(p->dir, "back", NULL), 0);
-    file_close(&p->back);
-    p->back = place_mkdir(p->dir, "back");
+    place_empty_back(p);
     if (place_restore(p, generation, &err) != 0)
         fail_msg("%s", err.text);
 }
@@ -89,22 +109,26 @@ static void expect_sound(struct place *p, const char *what)
     int next = generations[count - 1] + 1;
     fill_work(p, 77);
     place_commit(p, next);
-    assert_int_equal(store_retain(p->store, "7.0", 1, &err), 0);
+    assert_int_equal(place_retain(p, 1, &err), 0);
     expect_restored(p, next);
     assert_same_tree(p->work, p->back);
-    assert_int_equal(place_count_chunks(p), 4);
+    assert_true(place_count_packs(p) <= 4); /* of the first generation and of what changed since */
     auto_close int job = openat(p->dir, "store/7.0", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    assert_int_equal(place_count_names(job), 2);
+    auto_buf struct buf names = { 0 };
+    auto_free char *expected = mem_printf("%06d.manifest hints owner packs", next);
+    place_list_names(job, "", false, &names);
+    assert_string_equal(buf_cstr(&names), expected);
+    auto_close int packs = place_packs_dir(p);
+    assert_int_equal(place_count_names(packs), place_count_packs(p)); /* and nothing else */
 }
 
 /* The fault points that a run passes, in order, as often as it passes them. */
 static void trace_points(struct place *p, struct buf *points)
 {
     auto_free char *trace = place_path(p, "trace");
-    start_over(p, 2);
-    place_commit(p, 1);
-    fill_work(p, 3);
-    assert_int_equal(wait_for(start_commit(p, 2, "STINT_FAULT_TRACE", trace)), 0);
+    prepare(p);
+    unlinkat(p->dir, "trace", 0);
+    assert_int_equal(wait_for(start_commit(p, 3, "STINT_FAULT_TRACE", trace)), 0);
     assert_int_equal(file_read(p->dir, "trace", points, NULL), 0);
 }
 
@@ -116,8 +140,10 @@ static int earlier_passes(const char *points, const char *line, size_t len)
     return count;
 }
 
+/* The first passes of each point: what is done for one chunk is done for all. */
 static int sweep(struct place *p, const char *action, void (*expect)(struct place *p, const char *name, int status))
 {
+    enum { PASSES = 2 };
     auto_buf struct buf points = { 0 };
     int passes = 0;
     trace_points(p, &points);
@@ -125,55 +151,88 @@ static int sweep(struct place *p, const char *action, void (*expect)(struct plac
         size_t len = strcspn(line, "\n");
         const char *name = memchr(line, ' ', len);
         assert_non_null(name);
-        auto_free char *rule = mem_printf("%.*s:%s@%d", (int)(len - (size_t)(name + 1 - line)), name + 1, action,
-                                          earlier_passes(buf_cstr(&points), line, len) + 1);
-        start_over(p, 2);
-        place_commit(p, 1);
-        fill_work(p, 3);
-        expect(p, rule, wait_for(start_commit(p, 2, "STINT_FAULT", rule)));
+        int before = earlier_passes(buf_cstr(&points), line, len);
+        if (before >= PASSES)
+            continue;
+        auto_free char *rule = mem_printf("%.*s:%s@%d", (int)(len - (size_t)(name + 1 - line)), name + 1, action, before + 1);
+        prepare(p);
+        expect(p, rule, wait_for(start_commit(p, 3, "STINT_FAULT", rule)));
         expect_sound(p, rule);
     }
     return passes;
 }
 
-static bool behind_commit(const char *rule)
+/* What is passed before the fork in the road, or only makes caches. */
+static bool is_point(const char *rule, const char *name)
 {
-    return strncmp(rule, "store.commit.done", 17) == 0 || strncmp(rule, "store.retain", 12) == 0;
+    return strncmp(rule, name, strlen(name)) == 0;
 }
 
+static bool behind_commit(const char *rule)
+{
+    return is_point(rule, "store.commit.done") || is_point(rule, "store.index") || is_point(rule, "store.retain");
+}
+
+/* Failures that are got over: those of caches; and where room is wanting, it is made, or the stage done without. */
+static bool got_over(const char *rule)
+{
+    bool room = strstr(rule, ":ENOSPC") || strstr(rule, ":EDQUOT");
+    return is_point(rule, "store.commit.done") || is_point(rule, "store.index") ||
+           (room && (is_point(rule, "store.pack.create") || is_point(rule, "store.pack.write") || is_point(rule, "store.retain.pack"))) ||
+           (room && !getenv("STINT_TEST_HURRY") && (is_point(rule, "store.capture") || is_point(rule, "store.stage.write")));
+}
+
+/* Before the fork in the road the earlier generation is the one, behind it the new one. */
 static void expect_killed(struct place *p, const char *rule, int status)
 {
     struct error err = { 0 };
     if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
         fail_msg("%s: not killed there", rule);
     if (!behind_commit(rule))
-        assert_int_equal(place_verify(p, 1, &err), 0);
-    else
         assert_int_equal(place_verify(p, 2, &err), 0);
+    else if (place_verify(p, 3, &err) != 0 && !is_point(rule, "store.retain")) /* a first sweep comes before the commit */
+        fail_msg("%s: %s", rule, err.text);
+}
+
+/* With a stage, and without. */
+static void sweep_twice(struct place *p, const char *action, void (*expect)(struct place *p, const char *rule, int status))
+{
+    assert_true(sweep(p, action, expect) > 30);
+    setenv("STINT_TEST_HURRY", "1", 1);
+    int passes = sweep(p, action, expect);
+    unsetenv("STINT_TEST_HURRY");
+    assert_true(passes > 25);
 }
 
 static void a_kill_at_any_step_leaves_a_whole_generation_or_none(void **state)
 {
-    assert_true(sweep(*state, "kill", expect_killed) > 20);
+    sweep_twice(*state, "kill", expect_killed);
 }
 
 static void expect_failed(struct place *p, const char *rule, int status)
 {
     struct error err = { 0 };
-    bool done = strncmp(rule, "store.commit.done", 17) == 0;
-    if (status != (done ? 0 : CHILD_FAILED << 8))
+    if (status != CHILD_FAILED << 8 && (status != 0 || !got_over(rule)))
         fail_msg("%s: exit status %#x", rule, status);
-    if (behind_commit(rule)) {
-        assert_int_equal(place_verify(p, 2, &err), 0);
+    if (status == 0 || place_verify(p, 2, &err) == STORE_ABSENT) {
+        if (place_verify(p, 3, &err) != 0)
+            fail_msg("%s: %s", rule, err.text);
         return;
     }
-    assert_int_equal(place_verify(p, 1, &err), 0);
-    assert_int_equal(place_verify(p, 2, &err), STORE_ABSENT);
+    if (place_verify(p, 2, &err) != 0)
+        fail_msg("%s: %s", rule, err.text);
+    if (!behind_commit(rule))
+        assert_int_equal(place_verify(p, 3, &err), STORE_ABSENT);
 }
 
 static void a_full_disk_at_any_step_costs_the_new_generation_only(void **state)
 {
-    assert_true(sweep(*state, "ENOSPC", expect_failed) > 20);
+    sweep_twice(*state, "ENOSPC", expect_failed);
+}
+
+static void an_input_output_error_at_any_step_costs_the_new_generation_only(void **state)
+{
+    assert_true(sweep(*state, "EIO", expect_failed) > 30);
 }
 
 /* The last place of a point in a trace, or the first. */
@@ -192,9 +251,9 @@ static const char *place_of(const char *points, const char *name, bool last)
 static void steps_come_in_the_order_that_a_power_cut_demands(void **state)
 {
     static const char *const order[] = {
-        "store.chunk.rename",    "store.commit.sync",    "store.commit.sync_chunks", "store.manifest.write",
-        "store.manifest.sync",   "store.manifest.rename", "store.commit.publish",     "store.commit.done",
-        "store.retain.manifest", "store.retain.sync",    "store.retain.chunk",
+        "store.capture.begin",  "store.capture.read",    "store.stage.read",     "store.pack.table",  "store.pack.sync",
+        "store.commit.sync_packs", "store.manifest.write", "store.manifest.sync",  "store.manifest.rename", "store.commit.publish",
+        "store.commit.done",    "store.index.link",      "store.retain.manifest", "store.retain.sync", "store.retain.pack",
     };
     auto_buf struct buf points = { 0 };
     trace_points(*state, &points);
@@ -207,10 +266,13 @@ static void a_failed_capture_leaves_nothing_behind(void **state)
     struct place *p = *state;
     start_over(p, 2);
     place_commit(p, 1);
-    size_t before = place_count_chunks(p);
+    auto_buf struct buf before = { 0 }, after = { 0 };
+    auto_close int job = openat(p->dir, "store/7.0", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    place_list_names(job, "", true, &before);
     fill_work(p, 3);
-    assert_int_equal(wait_for(start_commit(p, 2, "STINT_FAULT", "store.chunk.rename:EIO@2")), CHILD_FAILED << 8);
-    assert_int_equal(place_count_chunks(p), before);
+    assert_int_equal(wait_for(start_commit(p, 2, "STINT_FAULT", "store.pack.write:EIO@2")), CHILD_FAILED << 8);
+    place_list_names(job, "", true, &after);
+    assert_string_equal(buf_cstr(&before), buf_cstr(&after));
 }
 
 static const char *const restore_faults[] = { "store.extract.write", "store.extract.rename" };
@@ -237,31 +299,38 @@ static void a_failed_restore_leaves_whole_files_and_no_temporary_ones(void **sta
     }
 }
 
-/* Opens what a file's chunk is stored in, by the file's own bytes. */
-static int open_chunk_of(struct place *p, const char *name, size_t chunk, int flags, char hex[65])
+/* Opens the pack that a file's chunk is in, by the file's own bytes; *offset is where its payload is. */
+static int open_pack_of(struct place *p, const char *name, size_t chunk, char hex[33], off_t *offset)
 {
     auto_buf struct buf data = { 0 };
     struct digest digest;
+    struct pack pack;
     assert_int_equal(file_read(p->work, name, &data, NULL), 0);
     size_t at = chunk * STORE_CHUNK_BYTES;
-    digest_of(data.data + at, data.len - at < STORE_CHUNK_BYTES ? data.len - at : STORE_CHUNK_BYTES, &digest);
-    auto_close int chunks = place_chunks_dir(p);
-    int fd = openat(chunks, digest_print(&digest, hex), flags | O_CLOEXEC);
+    chunk_digest((uint8_t *)data.data + at, data.len - at < STORE_CHUNK_BYTES ? data.len - at : STORE_CHUNK_BYTES, &digest);
+    const struct pack_record *r = place_find_chunk(p, &digest, &pack);
+    assert_non_null(r);
+    *offset = (off_t)r->offset;
+    pack_id_print(&pack.id, hex);
+    pack_close(&pack);
+    auto_close int packs = place_packs_dir(p);
+    int fd = openat(packs, hex, O_RDWR | O_CLOEXEC);
     assert_true(fd >= 0);
     return fd;
 }
 
 enum damage { FLIPPED, SHORTER, LONGER, EMPTY, MISSING, REPLACED };
 
-static void damage_chunk(struct place *p, size_t chunk, enum damage how, char hex[65])
+static void damage_pack(struct place *p, size_t chunk, enum damage how, char hex[33])
 {
     char byte = 0;
-    auto_close int fd = open_chunk_of(p, "big", chunk, O_RDWR, hex);
-    auto_close int chunks = place_chunks_dir(p);
+    off_t offset = 0;
+    auto_close int fd = open_pack_of(p, "big", chunk, hex, &offset);
+    auto_close int packs = place_packs_dir(p);
     if (how == FLIPPED) {
-        assert_int_equal(pread(fd, &byte, 1, 4321), 1);
+        assert_int_equal(pread(fd, &byte, 1, offset + 4321), 1);
         byte ^= 16;
-        assert_int_equal(pwrite(fd, &byte, 1, 4321), 1);
+        assert_int_equal(pwrite(fd, &byte, 1, offset + 4321), 1);
     } else if (how == LONGER) {
         assert_int_equal(lseek(fd, 0, SEEK_END) > 0 ? write(fd, &byte, 1) : 0, 1);
     } else if (how == SHORTER) {
@@ -269,9 +338,9 @@ static void damage_chunk(struct place *p, size_t chunk, enum damage how, char he
     } else if (how == EMPTY) {
         assert_int_equal(ftruncate(fd, 0), 0);
     } else {
-        assert_int_equal(unlinkat(chunks, hex, 0), 0);
+        assert_int_equal(unlinkat(packs, hex, 0), 0);
         if (how == REPLACED)
-            assert_int_equal(mkfifoat(chunks, hex, 0600), 0);
+            assert_int_equal(mkfifoat(packs, hex, 0600), 0);
     }
 }
 
@@ -279,20 +348,29 @@ static void damage_is_found_named_and_healed_by_the_next_capture(void **state)
 {
     struct place *p = *state;
     struct error err = { 0 };
-    char hex[65];
-    fill_work(p, 2);
-    place_commit(p, 1);
+    char hex[33];
     for (enum damage how = FLIPPED; how <= REPLACED; how++) {
-        damage_chunk(p, 1, how, hex);
+        start_over(p, 2);
+        place_commit(p, 1);
+        damage_pack(p, 1, how, hex);
         assert_int_equal(place_verify(p, 1, &err), -1);
         assert_int_equal(err.kind, ERR_CORRUPT);
-        assert_non_null(strstr(err.text, "'work/big', chunk 1 at offset 4194304"));
         assert_non_null(strstr(err.text, hex));
+        if (how == FLIPPED)
+            assert_non_null(strstr(err.text, "'work/big', chunk 1 at offset 1048576"));
+        place_empty_back(p);
         assert_int_equal(place_restore(p, 1, &err), -1);
         assert_int_equal(err.kind, ERR_CORRUPT);
         assert_int_equal(faccessat(p->back, "big", F_OK, 0), -1);
-        assert_int_equal(place_commit(p, (int)how + 2), STORE_CHUNK_BYTES);
-        assert_int_equal(place_verify(p, 1, &err), 0);
+        /* all that was in it; or nothing, where its other name was left */
+        assert_int_equal(place_commit(p, 2), how == MISSING ? 0 : 3 * MIB + 100 + 50000);
+        if (place_verify(p, 2, &err) != 0)
+            fail_msg("damage %d: %s", how, err.text);
+        expect_restored(p, 2);
+        assert_same_tree(p->work, p->back);
+        assert_int_equal(place_retain(p, 1, &err), 0);
+        auto_close int packs = place_packs_dir(p);
+        assert_int_equal(place_count_names(packs), 1);
     }
 }
 
@@ -318,7 +396,7 @@ static void a_damaged_manifest_is_named_and_costs_nobody_else(void **state)
     assert_int_equal(place_verify(p, 1, &err), 0);
     assert_int_equal(store_drop(p->store, "7.0", 2, &err), 0);
     assert_int_equal(store_drop(p->store, "7.0", 3, &err), 0);
-    assert_int_equal(place_count_chunks(p), 4);
+    assert_int_equal(place_count_packs(p), 1);
     place_commit(p, 4);
 }
 
@@ -336,72 +414,34 @@ static void a_manifest_that_is_a_link_or_fifo_is_not_opened(void **state)
     assert_int_equal(err.kind, ERR_CORRUPT);
 }
 
-static void links_planted_in_the_tree_are_replaced_not_followed(void **state)
-{
-    struct place *p = *state;
-    struct error err = { 0 };
-    auto_close int outside = place_mkdir(p->dir, "outside");
-    place_write(outside, "file", "precious", 8);
-    auto_close int sub = place_mkdir(p->work, "sub");
-    auto_close int inner = place_mkdir(sub, "inner");
-    place_write(inner, "file", "mine", 4);
-    place_write(p->work, "file", "mine", 4);
-    assert_int_equal(symlinkat("nowhere", p->work, "link"), 0);
-    place_commit(p, 1);
-    assert_int_equal(symlinkat("../outside", p->back, "sub"), 0);
-    assert_int_equal(symlinkat("../outside/file", p->back, "file"), 0);
-    assert_int_equal(symlinkat("../outside/file", p->back, ".stint-restore.0"), 0);
-    auto_close int link = place_mkdir(p->back, "link"); /* and a directory in the way of a link */
-    place_write(link, "x", "x", 1);
-    if (place_restore(p, 1, &err) != 0)
-        fail_msg("%s", err.text);
-    assert_int_equal(unlinkat(p->back, ".stint-restore.0", 0), 0);
-    assert_same_tree(p->work, p->back);
-    auto_buf struct buf text = { 0 };
-    assert_int_equal(file_read(outside, "file", &text, NULL), 0);
-    assert_string_equal(buf_cstr(&text), "precious");
-    assert_int_equal(place_count_names(outside), 1);
-}
-
-static void a_restore_replaces_what_is_in_its_way(void **state)
-{
-    struct place *p = *state;
-    struct error err = { 0 };
-    auto_close int sub = place_mkdir(p->work, "sub");
-    place_write(sub, "x", "x", 1);
-    place_write(p->work, "file", "mine", 4);
-    place_commit(p, 1);
-    place_write(p->back, "sub", "a file", 6);
-    auto_close int file = place_mkdir(p->back, "file");
-    place_write(file, "x", "x", 1);
-    assert_int_equal(place_restore(p, 1, &err), 0);
-    assert_int_equal(fchmodat(p->back, "sub", 0500, 0), 0);
-    assert_int_equal(place_restore(p, 1, &err), 0);
-    assert_same_tree(p->work, p->back);
-}
-
 /* The child stops after it has opened the file and read the first chunk; then the file changes. */
 static void a_file_that_changes_while_it_is_read_is_stored_as_read(void **state)
 {
     struct place *p = *state;
     struct error err = { 0 };
-    static const off_t sizes[] = { 5 * MIB, 4 * MIB, 100, 0, 7 * MIB };
-    for (size_t i = 0; i < 5; i++) {
+    static const off_t sizes[] = { 5 * MIB, MIB + 1, MIB, 100, 0, 7 * MIB };
+    for (size_t i = 0; i < 12; i++) {
+        off_t size = sizes[i % 6];
         start_over(p, 2);
         assert_int_equal(unlinkat(p->work, "big", 0), 0);
         place_fill(p->work, "big", 0, 6 * MIB, 5);
         auto_close int big = openat(p->work, "big", O_RDWR | O_CLOEXEC);
         int status = 0;
+        if (i >= 6)
+            setenv("STINT_TEST_HURRY", "1", 1);
         pid_t pid = start_commit(p, 1, "STINT_FAULT", "store.capture.read:stop@2");
+        unsetenv("STINT_TEST_HURRY");
         assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
         assert_true(WIFSTOPPED(status));
-        assert_int_equal(ftruncate(big, sizes[i]), 0);
+        assert_int_equal(ftruncate(big, size), 0);
         kill(pid, SIGCONT);
         assert_int_equal(wait_for(pid), 0);
         assert_int_equal(place_verify(p, 1, &err), 0);
         auto_manifest struct manifest m = { 0 };
         assert_int_equal(store_manifest(p->store, "7.0", 1, &m, &err), 0);
-        assert_int_equal(m.entries[0].size, sizes[i] > 6 * MIB ? 6 * MIB : sizes[i] < 4 * MIB ? 4 * MIB : sizes[i]);
+        off_t got = m.entries[0].size; /* chunks that had been read whole by then count: other threads go on for a moment */
+        if (got != (size < 6 * MIB ? size : 6 * MIB) && (got < size || got > 6 * MIB || got % MIB != 0))
+            fail_msg("%lld bytes became %lld", (long long)size, (long long)got);
         expect_restored(p, 1);
     }
 }
@@ -434,6 +474,7 @@ static int fill_disk(const char *path)
     struct error err = { 0 };
     auto_manifest struct manifest m = { 0 };
     auto_free char *store = mem_printf("%s/store", path);
+    p.job = "7.0";
     if (!enter_namespace() || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
         mount("stint", store, "tmpfs", 0, "size=12m") < 0)
         return 77;
@@ -442,14 +483,24 @@ static int fill_disk(const char *path)
     p.back = openat(p.dir, "back", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (store_open(store, &p.store, &err) < 0)
         return 1;
+    store_limit(p.store, &(struct store_limits){ .low_space = 0 });
     place_commit(&p, 1);
+    place_fill(p.work, "little", 0, 1000, 4);
+    place_commit(&p, 2);
     place_fill(p.work, "more", 0, 9 * MIB, 9);
-    if (place_capture(&p, ".", 2, &m, &err) != -1 || err.sys != ENOSPC || place_verify(&p, 1, &err) != 0)
-        return 2;
+    for (int hurry = 0; hurry <= 1; hurry++) {
+        p.hurry = hurry;
+        if (place_try(&p, ".", 3, &m, &err) != -1 || (err.sys != ENOSPC && err.kind != ERR_LIMIT))
+            return 2;
+        if (place_verify(&p, 2, &err) != 0)
+            return 3;
+    }
+    if (place_verify(&p, 1, &err) != STORE_ABSENT) /* it went to make room */
+        return 4;
     if (unlinkat(p.work, "more", 0) < 0)
-        return 3;
+        return 5;
     place_fill(p.work, "little", 0, MIB, 9);
-    return place_commit(&p, 2) == MIB && place_verify(&p, 2, &err) == 0 ? 0 : 4;
+    return place_commit(&p, 3) == MIB && place_verify(&p, 3, &err) == 0 ? 0 : 6;
 }
 
 static void a_disk_that_is_really_full_is_survived(void **state)
@@ -465,24 +516,6 @@ static void a_disk_that_is_really_full_is_survived(void **state)
         skip();
     }
     assert_int_equal(status, 0);
-}
-
-/* As the runner does it, when it captures in a child: the parent has never seen the chunks. */
-static void a_checkpoint_may_be_committed_by_another_process(void **state)
-{
-    struct place *p = *state;
-    struct error err = { 0 };
-    auto_manifest struct manifest m = { 0 };
-    auto_free char *path = place_path(p, "store");
-    struct store *other = NULL;
-    fill_work(p, 2);
-    assert_int_equal(place_capture(p, ".", 1, &m, &err), 0);
-    assert_int_equal(store_open(path, &other, &err), 0);
-    assert_int_equal(store_commit(other, "7.0", &m, &err), 0);
-    store_close(other);
-    assert_int_equal(place_verify(p, 1, &err), 0);
-    expect_restored(p, 1);
-    assert_same_tree(p->work, p->back);
 }
 
 static void removal_of_a_job_may_be_killed_and_repeated(void **state)
@@ -524,7 +557,7 @@ static int run_remove(const char *path)
 
 static int run_restore(const char *path, int generation)
 {
-    struct place p = { .dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) };
+    struct place p = { .dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), .job = "7.0" };
     struct error err = { 0 };
     p.back = openat(p.dir, "back", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     auto_free char *store = mem_printf("%s/store", path);
@@ -544,19 +577,17 @@ int main(int argc, char **argv)
     if (argc == 4)
         return run_remove(argv[2]);
     const struct CMUnitTest tests[] = {
-        place_test(a_kill_at_any_step_leaves_a_whole_generation_or_none),
-        place_test(a_full_disk_at_any_step_costs_the_new_generation_only),
-        place_test(steps_come_in_the_order_that_a_power_cut_demands),
-        place_test(a_failed_capture_leaves_nothing_behind),
-        place_test(a_failed_restore_leaves_whole_files_and_no_temporary_ones),
+        memory_test(a_kill_at_any_step_leaves_a_whole_generation_or_none),
+        memory_test(a_full_disk_at_any_step_costs_the_new_generation_only),
+        memory_test(an_input_output_error_at_any_step_costs_the_new_generation_only),
+        memory_test(steps_come_in_the_order_that_a_power_cut_demands),
+        memory_test(a_failed_capture_leaves_nothing_behind),
+        memory_test(a_failed_restore_leaves_whole_files_and_no_temporary_ones),
         place_test(damage_is_found_named_and_healed_by_the_next_capture),
         place_test(a_damaged_manifest_is_named_and_costs_nobody_else),
         place_test(a_manifest_that_is_a_link_or_fifo_is_not_opened),
-        place_test(links_planted_in_the_tree_are_replaced_not_followed),
-        place_test(a_restore_replaces_what_is_in_its_way),
         place_test(a_file_that_changes_while_it_is_read_is_stored_as_read),
         place_test(a_disk_that_is_really_full_is_survived),
-        place_test(a_checkpoint_may_be_committed_by_another_process),
         place_test(removal_of_a_job_may_be_killed_and_repeated),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

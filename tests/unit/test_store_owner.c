@@ -13,12 +13,14 @@ static void skip_unless_root(void)
     skip();
 }
 
-static int capture_for(struct place *p, const struct identity *id, const char *name, struct manifest *m, struct error *err)
+static int store_for(struct place *p, const struct identity *id, const char *name, struct manifest *m, struct error *err)
 {
     struct store_tree tree = { "work", p->work };
     struct store_source source = { .tree = "work", .name = name };
-    *m = (struct manifest){ .generation = 1, .stint = 7, .created_us = 1700000000000000, .kind = "checkpoint" };
-    return store_capture(p->store, "7.0", id, &tree, 1, &source, 1, m, err);
+    struct store_request request = { .job = "7.0", .owner = id, .trees = &tree, .tree_count = 1, .sources = &source, .source_count = 1,
+                                     .hurry = p->hurry };
+    *m = place_head(p, 1, "checkpoint");
+    return place_store(p, &request, m, err);
 }
 
 static void assert_still_root(void)
@@ -39,17 +41,18 @@ static void what_the_owner_cannot_read_is_not_captured(void **state)
     place_write(closed, "file", "y", 1);
     assert_int_equal(fchmodat(p->work, "secret", 0600, 0), 0);
     assert_int_equal(fchmod(p->work, 0755), 0);
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < 8; i++) {
         struct error err = { 0 };
         auto_manifest struct manifest m = { 0 };
-        assert_int_equal(capture_for(p, &owner, names[i], &m, &err), -1);
+        p->hurry = i >= 4;
+        assert_int_equal(store_for(p, &owner, names[i % 4], &m, &err), -1);
         assert_int_equal(err.sys, EACCES);
-        assert_int_equal(place_count_chunks(p), 0);
+        assert_int_equal(place_count_packs(p), 0);
         assert_still_root();
     }
     struct error err = { 0 };
     auto_manifest struct manifest m = { 0 };
-    assert_int_equal(capture_for(p, NULL, ".", &m, &err), 0);
+    assert_int_equal(store_for(p, NULL, ".", &m, &err), 0);
     assert_int_equal(m.bytes, 2);
 }
 
@@ -58,7 +61,6 @@ static void an_owners_files_make_the_round_trip(void **state)
 {
     struct place *p = *state;
     struct error err = { 0 };
-    auto_manifest struct manifest m = { 0 };
     struct store_tree back = { "work", p->back };
     skip_unless_root();
     auto_close int sub = place_mkdir(p->work, "sub");
@@ -73,11 +75,18 @@ static void an_owners_files_make_the_round_trip(void **state)
     assert_int_equal(fchownat(sub, "large", owner.uid, owner.gid, 0), 0);
     assert_int_equal(fchown(sub, owner.uid, owner.gid), 0);
     assert_int_equal(fchown(p->work, owner.uid, owner.gid), 0);
-    assert_int_equal(fchown(p->back, owner.uid, owner.gid), 0);
-    assert_int_equal(capture_for(p, &owner, ".", &m, &err), 0);
-    assert_int_equal(store_commit(p->store, "7.0", &m, &err), 0);
-    assert_int_equal(store_extract(p->store, "7.0", &owner, &m, &back, 1, &err), 0);
-    assert_int_equal(assert_same_tree(p->work, p->back), 52);
+    for (int hurry = 0; hurry <= 1; hurry++) {
+        auto_manifest struct manifest m = { 0 };
+        p->hurry = hurry;
+        assert_int_equal(store_remove(p->store, "7.0", &err), 0);
+        assert_int_equal(store_for(p, &owner, ".", &m, &err), 0);
+        place_empty_back(p);
+        back.dir = p->back;
+        assert_int_equal(fchown(p->back, owner.uid, owner.gid), 0);
+        assert_int_equal(fchmod(p->dir, 0755), 0);
+        assert_int_equal(store_extract(p->store, &owner, &m, &back, 1, NULL, &err), 0);
+        assert_int_equal(assert_same_tree(p->work, p->back), 52);
+    }
     assert_still_root();
 }
 
@@ -93,7 +102,7 @@ static void where_the_owner_cannot_write_nothing_is_extracted(void **state)
     assert_int_equal(fchmod(p->back, 0755), 0);
     place_commit(p, 1);
     assert_int_equal(store_manifest(p->store, "7.0", 1, &m, &err), 0);
-    assert_int_equal(store_extract(p->store, "7.0", &owner, &m, &back, 1, &err), -1);
+    assert_int_equal(store_extract(p->store, &owner, &m, &back, 1, NULL, &err), -1);
     assert_int_equal(err.sys, EACCES);
     assert_int_equal(place_count_names(p->back), 1);
     auto_buf struct buf text = { 0 };
@@ -117,7 +126,7 @@ static void somebody_elses_directory_is_written_into_and_keeps_its_mode(void **s
     assert_int_equal(fchmod(shared, 0777), 0);
     assert_int_equal(fchmod(p->back, 0755), 0);
     assert_int_equal(store_manifest(p->store, "7.0", 1, &m, &err), 0);
-    assert_int_equal(store_extract(p->store, "7.0", &owner, &m, &back, 1, &err), 0);
+    assert_int_equal(store_extract(p->store, &owner, &m, &back, 1, NULL, &err), 0);
     assert_int_equal(fstat(shared, &st), 0);
     assert_true(st.st_uid == 0 && (st.st_mode & 07777) == 0777);
     assert_int_equal(fstatat(shared, "file", &st, 0), 0);
@@ -139,7 +148,7 @@ static void root_gives_the_files_to_their_owner(void **state)
     auto_manifest struct manifest m = { 0 };
     struct store_tree tree = { "work", p->back };
     assert_int_equal(store_manifest(p->store, "7.0", 1, &m, &err), 0);
-    assert_int_equal(store_extract(p->store, "7.0", &owner, &m, &tree, 1, &err), 0);
+    assert_int_equal(store_extract(p->store, &owner, &m, &tree, 1, NULL, &err), 0);
     static const char *const names[] = { "sub", "sub/file", "sub/link" };
     for (size_t i = 0; i < 3; i++) {
         assert_int_equal(fstatat(p->back, names[i], &st, AT_SYMLINK_NOFOLLOW), 0);
@@ -147,6 +156,33 @@ static void root_gives_the_files_to_their_owner(void **state)
         assert_int_equal(st.st_gid, 5432);
         assert_int_equal(st.st_mode & 06000, 0);
     }
+}
+
+/* Whether somebody else has certain bytes is nobody's business. */
+static void jobs_of_different_owners_share_nothing(void **state)
+{
+    struct place *p = *state;
+    struct error err = { 0 };
+    struct store_usage usage;
+    skip_unless_root();
+    place_fill(p->work, "same", 0, MIB, 3);
+    assert_int_equal(fchownat(p->work, "same", owner.uid, owner.gid, 0), 0);
+    assert_int_equal(fchown(p->work, owner.uid, owner.gid), 0);
+    assert_int_equal(place_commit(p, 1), MIB);
+    static const char *const jobs[] = { "8.0", "9.0" };
+    for (int i = 0; i < 2; i++) {
+        auto_manifest struct manifest m = place_head(p, 1, "checkpoint");
+        struct store_tree tree = { "work", p->work };
+        struct store_source source = { .tree = "work", .name = "." };
+        struct store_request request = { .job = jobs[i], .owner = &owner, .trees = &tree, .tree_count = 1, .sources = &source, .source_count = 1 };
+        assert_int_equal(place_store(p, &request, &m, &err), 0);
+        assert_int_equal(m.new_bytes, i == 0 ? MIB : 0); /* their own second one does */
+        assert_string_equal(m.owner, "uid4321");
+    }
+    assert_int_equal(store_job_usage(p->store, "7.0", &usage, &err), 0);
+    assert_int_equal(usage.shared, 0);
+    assert_int_equal(store_job_usage(p->store, "8.0", &usage, &err), 0);
+    assert_true(usage.shared >= MIB);
 }
 
 int main(void)
@@ -157,6 +193,7 @@ int main(void)
         place_test(where_the_owner_cannot_write_nothing_is_extracted),
         place_test(somebody_elses_directory_is_written_into_and_keeps_its_mode),
         place_test(root_gives_the_files_to_their_owner),
+        place_test(jobs_of_different_owners_share_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,6 @@
-/* The parts that the store is made of, each by itself: the crew, chunks, trees, the walk over sources. */
+/* The parts that the store is made of, each by itself: the crew, trees, the walk over sources, names and marks. */
 #include "store_place.h"
 
-#include "store/chunk.h"
 #include "store/crew.h"
 #include "store/layout.h"
 #include "store/tree.h"
@@ -52,7 +51,7 @@ static int do_chunk(void *ctx, struct crew_worker *worker, struct crew_file *fil
         ;
     assert_true(w->ended[file->index] == 0);
     memset(worker->data, (int)chunk, STORE_CHUNK_BYTES);
-    memset(worker->piece, worker->number, CHUNK_PIECE);
+    memset(coder_room(worker->coder), (int)chunk, 2 * (size_t)STORE_CHUNK_BYTES);
     w->done[file->index][chunk]++;
     w->inside--;
     if (!w->fail_begin && !w->fail_end && file->index == w->fail_entry && chunk == w->fail_chunk)
@@ -141,108 +140,6 @@ static void nothing_to_do_is_done(void **state)
     assert_int_equal(crew_run(&work_ops, w, WORK_MAX, 0, NULL), -1);
 }
 
-/* ---- chunks ---- */
-
-static struct chunk chunk_of(const void *data, size_t len)
-{
-    struct chunk chunk = { .data = data, .len = len };
-    digest_of(data, len, &chunk.digest);
-    return chunk;
-}
-
-/* A whole one, page-aligned or not, a short one and the shortest: each way to the disk. */
-static void chunks_are_what_was_written(void **state)
-{
-    struct place *p = *state;
-    static const struct { size_t at, len; bool slow; } cases[] = {
-        { 0, STORE_CHUNK_BYTES, false }, { 1, STORE_CHUNK_BYTES, false }, { 0, STORE_CHUNK_BYTES, true },
-        { 0, STORE_CHUNK_BYTES - 1, false }, { 7, 1, false }, { 4096, 8192, true },
-    };
-    uint8_t *data = aligned_alloc(4096, 2 * STORE_CHUNK_BYTES);
-    auto_free uint8_t *owned = data;
-    auto_free uint8_t *back = mem_zero(1, STORE_CHUNK_BYTES);
-    auto_free uint8_t *piece = mem_zero(1, CHUNK_PIECE);
-    struct error err = { 0 };
-    for (size_t i = 0; i < 2 * STORE_CHUNK_BYTES; i++)
-        data[i] = (uint8_t)(i * 2654435761u >> 13);
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct chunk_dir dir = { .fd = p->back, .slow = cases[i].slow };
-        struct chunk chunk = chunk_of(data + cases[i].at, cases[i].len);
-        assert_int_equal(chunk_write(&dir, 0, &chunk, i % 2, &err), 0);
-        assert_int_equal(chunk_read(p->back, &chunk.digest, back, chunk.len, &err), 0);
-        assert_memory_equal(back, chunk.data, chunk.len);
-        assert_true(chunk_same(p->back, &chunk, piece));
-        assert_int_equal(chunk_sync(p->back, &chunk.digest, chunk.len, &err), 0);
-    }
-    assert_int_equal(place_count_names(p->back), 5); /* one of them was there twice */
-}
-
-static void a_chunk_is_the_same_only_to_the_last_byte(void **state)
-{
-    struct place *p = *state;
-    auto_free uint8_t *data = mem_zero(1, STORE_CHUNK_BYTES + 1);
-    auto_free uint8_t *piece = mem_zero(1, CHUNK_PIECE);
-    static const size_t lengths[] = { 1, CHUNK_PIECE, CHUNK_PIECE + 1, STORE_CHUNK_BYTES };
-    struct chunk_dir dir = { .fd = p->back };
-    struct error err = { 0 };
-    for (size_t i = 0; i < 4; i++) {
-        struct chunk chunk = chunk_of(data, lengths[i]);
-        assert_false(chunk_same(p->back, &chunk, piece));
-        assert_int_equal(chunk_write(&dir, 0, &chunk, false, &err), 0);
-        assert_true(chunk_same(p->back, &chunk, piece));
-        data[lengths[i] - 1] ^= 1;
-        assert_false(chunk_same(p->back, &chunk, piece));
-        data[lengths[i] - 1] ^= 1;
-        chunk.len++;
-        assert_false(chunk_same(p->back, &chunk, piece));
-        chunk.len -= 2;
-        assert_false(chunk_same(p->back, &chunk, piece));
-    }
-}
-
-static void chunks_in_a_link_s_place_are_not_read(void **state)
-{
-    struct place *p = *state;
-    struct error err = { 0 };
-    char name[65];
-    uint8_t data[3] = "abc";
-    uint8_t back[3];
-    struct chunk chunk = chunk_of(data, 3);
-    place_write(p->work, "abc", data, 3);
-    assert_int_equal(symlinkat("../work/abc", p->back, digest_print(&chunk.digest, name)), 0);
-    assert_int_equal(chunk_read(p->back, &chunk.digest, back, 3, &err), -1);
-    assert_int_equal(chunk_sync(p->back, &chunk.digest, 3, &err), -1);
-    struct chunk_dir dir = { .fd = p->back };
-    assert_int_equal(chunk_write(&dir, 0, &chunk, false, &err), 0); /* replaces the link */
-    assert_int_equal(chunk_read(p->back, &chunk.digest, back, 3, &err), 0);
-    assert_same_content(p->work, p->work, "abc");
-}
-
-static void taking_from_a_file_stops_at_its_end(void **state)
-{
-    struct place *p = *state;
-    struct error err = { 0 };
-    place_fill(p->work, "x", 0, CHUNK_PIECE + 100, 4);
-    auto_buf struct buf all = { 0 };
-    assert_int_equal(file_read(p->work, "x", &all, &err), 0);
-    auto_close int fd = openat(p->work, "x", O_RDONLY | O_CLOEXEC);
-    auto_free uint8_t *data = mem_zero(1, STORE_CHUNK_BYTES);
-    static const struct { int64_t offset; size_t want, got; } cases[] = {
-        { 0, STORE_CHUNK_BYTES, CHUNK_PIECE + 100 }, { 0, CHUNK_PIECE, CHUNK_PIECE }, { 50, CHUNK_PIECE + 1, CHUNK_PIECE + 1 },
-        { CHUNK_PIECE, 200, 100 }, { CHUNK_PIECE + 100, 5, 0 }, { 1 << 30, 5, 0 }, { 3, 0, 0 },
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        size_t got = 9;
-        struct digest digest;
-        struct digest expected;
-        assert_int_equal(chunk_take(fd, cases[i].offset, cases[i].want, data, &got, &digest, &err), 0);
-        assert_int_equal(got, cases[i].got);
-        digest_of(got ? all.data + cases[i].offset : "", got, &expected);
-        assert_memory_equal(&digest, &expected, sizeof digest);
-    }
-    assert_int_equal(chunk_take(p->work, 0, 5, data, &(size_t){ 0 }, &(struct digest){ 0 }, &err), -1);
-}
-
 /* ---- trees ---- */
 
 static void no_path_in_a_tree_passes_a_link(void **state)
@@ -318,21 +215,28 @@ static void what_manifests_name_is_known_and_what_is_unreadable_counted(void **s
 {
     struct place *p = *state;
     struct error err = { 0 };
+    struct pack_id ids[4];
     place_write(p->work, "x", "one", 3);
     place_commit(p, 1);
     place_write(p->work, "x", "two", 3);
     place_commit(p, 2);
     place_write(p->dir, "store/7.0/000003.manifest", "rubbish", 7);
     auto_close int job = -1;
-    auto_named struct layout_named named = { 0 };
+    auto_heads struct layout_heads heads = { 0 };
     assert_int_equal(layout_open_job(p->store, "7.0", false, &job, &err), 0);
-    assert_int_equal(layout_named(job, &named, &err), 0);
-    assert_int_equal(named.manifests, 2);
-    assert_int_equal(named.unreadable, 1);
-    assert_int_equal(named.chunks.count, 2);
-    struct digest digest;
-    digest_of("two", 3, &digest);
-    assert_true(digest_set_has(&named.chunks, &digest));
+    assert_int_equal(layout_heads(p->store, job, &heads, &err), 0);
+    assert_int_equal(heads.count, 3);
+    assert_int_equal(heads.unreadable, 1);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(heads.list[i].generation, i + 1);
+        assert_int_equal(heads.list[i].pack_count, i < 2);
+        assert_null(heads.list[i].entries);
+    }
+    assert_string_equal(heads.list[2].kind, "");
+    assert_int_equal(layout_newest(&heads)->generation, 2);
+    assert_int_equal(place_list_packs(p, ids, 4), 2);
+    assert_true(layout_names(&heads, &ids[0]) && layout_names(&heads, &ids[1]));
+    assert_false(layout_names(&heads, &(struct pack_id){ { 1 } }));
 }
 
 static void a_lack_of_descriptors_is_no_damage(void **state)
@@ -356,8 +260,15 @@ static void jobs_that_are_absent_have_nothing(void **state)
     assert_int_equal(dir, -1);
     auto_manifest struct manifest m = { 0 };
     assert_int_equal(store_manifest(p->store, "9.9", 1, &m, &err), STORE_ABSENT);
-    assert_int_equal(store_retain(p->store, "9.9", 1, &err), 0);
+    assert_int_equal(store_retain(p->store, "9.9", &(struct store_retention){ .keep = 1 }, &err), 0);
     assert_int_equal(store_remove(p->store, "9.9", &err), 0);
+    assert_int_equal(store_release(p->store, "9.9", &err), 0);
+    assert_int_equal(store_drop(p->store, "9.9", 1, &err), 0);
+    assert_int_equal(store_pin(p->store, "9.9", 1, true, &err), STORE_ABSENT);
+    assert_false(store_pinned(p->store, "9.9", 1));
+    assert_int_equal(store_branch(p->store, "9.9", 1, "9.8", 1, 1, &err), STORE_ABSENT);
+    assert_int_equal(faccessat(p->dir, "store/9.9", F_OK, 0), -1);
+    assert_int_equal(faccessat(p->dir, "store/9.8", F_OK, 0), -1);
 }
 
 static void a_job_s_directory_that_is_a_link_is_not_entered(void **state)
@@ -369,8 +280,8 @@ static void a_job_s_directory_that_is_a_link_is_not_entered(void **state)
     assert_int_equal(layout_open_job(p->store, "8.0", true, &dir, &err), -1);
     assert_int_equal(store_remove(p->store, "8.0", &err), -1);
     auto_close int job = place_mkdir(p->dir, "store/9.0");
-    assert_int_equal(symlinkat("../../back", job, "chunks"), 0);
-    assert_int_equal(layout_open_chunks(job, true, &dir, &err), -1);
+    assert_int_equal(symlinkat("../../back", job, "packs"), 0);
+    assert_int_equal(layout_open_packs(job, true, &dir, &err), -1);
     assert_int_equal(place_count_names(p->back), 0);
 }
 
@@ -380,10 +291,6 @@ int main(void)
         cmocka_unit_test(every_chunk_is_done_once_and_every_file_ended),
         cmocka_unit_test(the_first_failure_ends_the_work_and_every_file),
         cmocka_unit_test(nothing_to_do_is_done),
-        place_test(chunks_are_what_was_written),
-        place_test(a_chunk_is_the_same_only_to_the_last_byte),
-        place_test(chunks_in_a_link_s_place_are_not_read),
-        place_test(taking_from_a_file_stops_at_its_end),
         place_test(no_path_in_a_tree_passes_a_link),
         cmocka_unit_test(a_tree_is_found_by_its_whole_name),
         place_test(the_walk_s_list_is_one_that_a_manifest_may_hold),

@@ -1,0 +1,44 @@
+/* What a capture consists of. Private to capture.c, piece.c, stage.c and commit.c. */
+#pragma once
+
+#include "store/crew.h"
+#include "store/digest.h"
+#include "store/hints.h"
+#include "store/layout.h"
+#include "store/pack.h"
+#include "store/shelf.h"
+#include "store/space.h"
+
+#include <pthread.h>
+
+struct store_capture {
+    struct store *store;
+    const struct store_request *request; /* while store_capture runs */
+    char job[64];
+    struct manifest m; /* entries so far */
+    int job_dir;       /* holds the lock */
+    int packs_dir;
+    bool first; /* the job has no generation yet */
+    struct hints hints;
+    struct hints_writer new_hints;
+    uint64_t *hint_places; /* of the new hints: see hints_places */
+    uint64_t hint_pages;
+    size_t chunks; /* of all files that have been opened */
+    struct pack_writer *writer;
+
+    int stage; /* -1: pieces are stored at once */
+    int64_t stage_end, stage_next;
+    uid_t uid;         /* of the job's owner */
+    int64_t room;      /* bytes that may still be added to the store */
+    bool made_room;    /* older generations have gone already */
+    char room_reason[SPACE_TEXT]; /* what more would go beyond */
+
+    pthread_mutex_t lock; /* of what follows, of stage_*, and of crew_file.end */
+    struct shelf shelf;
+    struct digest_set pending; /* chunks that are being stored, or have been, by this capture */
+    struct pack_id *linked;    /* packs that came from other jobs */
+    size_t linked_count, linked_capacity;
+};
+
+/* With the lock held: the older generations go, all but the newest and those that are pinned. Once. False: nothing more to be had. */
+bool capture_make_room(struct store_capture *c);

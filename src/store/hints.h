@@ -1,0 +1,56 @@
+/*
+ * Hints: for every page of the last checkpoint its fingerprint and its digest, in the job's directory. With them a capture
+ * knows of each page whether it changed without reading the store, and hashes only those that did. A cache: it is not durable,
+ * and one that is missing, damaged or of another generation costs nothing but time.
+ *
+ *   header (128 bytes: what it is, the generation, the HMAC of its manifest, how many pages, XXH3 of the rest) · 48 bytes a page
+ *
+ * Pages are those of the manifest's larger files, one after another; small files are hashed sooner than looked up. A page
+ * whose fingerprint is 0 is a page of zeros.
+ */
+#pragma once
+
+#include "store/layout.h"
+#include "store/page.h"
+
+#include <stdatomic.h>
+
+struct hint {
+    struct fingerprint print;
+    struct digest digest;
+};
+
+struct hints {
+    int fd;
+    struct manifest base;  /* the checkpoint that they are of */
+    uint64_t *first;       /* of each of its entries: the number of its first page, or HINTS_NONE */
+};
+
+#define HINTS_NONE UINT64_MAX /* all bits set */
+
+/* Whether a file is large enough. */
+bool hints_wanted(const struct store_entry *entry);
+/* Where the pages of every entry lie; the caller's. *pages is their sum. */
+uint64_t *hints_places(const struct manifest *manifest, uint64_t *pages);
+
+/* When there are none that fit a generation of the job, fd is -1. */
+void hints_open(struct store *store, int job_dir, struct hints *hints);
+void hints_close(struct hints *hints);
+/* The chunk that stood at the same place in the last checkpoint: its entry, or NULL. *chunk is its index. */
+const struct store_entry *hints_base(const struct hints *hints, const char *name, const struct store_cut *cut, size_t index, size_t *chunk);
+/* Reads the hints of that chunk of an entry of the base; false when there are none. */
+bool hints_read(const struct hints *hints, const struct store_entry *entry, size_t chunk, struct hint *out);
+/* The same by page number; what lies behind the last page is zero. */
+bool hints_read_at(const struct hints *hints, uint64_t page, size_t count, struct hint *out);
+
+/* New hints, for the checkpoint that is being made. All of it may fail silently, then there are none. */
+struct hints_writer {
+    int fd;
+    int job_dir;
+    atomic_bool bad;
+};
+void hints_begin(struct hints_writer *w, int job_dir);
+void hints_write(struct hints_writer *w, uint64_t first, const struct hint *hints, size_t count);
+/* Once its manifest is there. */
+void hints_finish(struct hints_writer *w, int generation, const struct digest *mac, uint64_t pages);
+void hints_abandon(struct hints_writer *w);
