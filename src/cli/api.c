@@ -346,6 +346,54 @@ int api_post(struct api *api, const char *target, const struct ad *body, struct 
     return ask(api, "POST", target, &text, ANSWER_TIMEOUT_S, answer, err);
 }
 
+/* 0, HTTP_PARTIAL, or a refusal, which is read whole. */
+static int read_head(const struct buf *raw, bool ended, struct http_response *head, struct error *err)
+{
+    int r = http_parse_head(buf_cstr(raw), raw->len, ended, head, err);
+    if (r != 0 || head->status < 400)
+        return r;
+    struct api_answer answer = { 0 };
+    r = http_parse(buf_cstr(raw), raw->len, ended, &answer.http, err);
+    return r == 0 ? refusal(&answer, err) : r;
+}
+
+static int receive_head(int fd, struct buf *early, struct error *err)
+{
+    auto_buf struct buf raw = { .max = (size_t)HTTP_HEAD_MAX + (1 << 20) };
+    struct http_response head;
+    char block[4096];
+    for (;;) {
+        ssize_t n = recv(fd, block, sizeof block, 0);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && errno != ECONNRESET)
+            return error_sys(err, "cannot read the pool's answer");
+        if (n > 0)
+            buf_add(&raw, block, (size_t)n);
+        int r = read_head(&raw, n <= 0, &head, err);
+        if (r == HTTP_PARTIAL)
+            continue;
+        if (r == 0)
+            buf_add(early, head.body, head.body_len);
+        return r;
+    }
+}
+
+int api_post_open(struct api *api, const char *target, const struct ad *body, struct buf *early, struct error *err)
+{
+    auto_buf struct buf text = { .max = (size_t)64 << 20 }, request = { .max = (size_t)64 << 20 };
+    ad_print_json(body, &text);
+    http_request(&request, "POST", target, &text);
+    if (text.full || request.full)
+        return error_set(err, ERR_LIMIT, "the request is larger than 64 MiB");
+    if (api->connection < 0 && connect_or_start(api, err) < 0)
+        return -1;
+    auto_close int fd = steal_fd(&api->connection);
+    if (send_all(fd, &request, err) < 0 || receive_head(fd, early, err) < 0)
+        return -1;
+    return steal_fd(&fd);
+}
+
 int api_ad(const struct api_answer *answer, struct ad **ad, struct error *err)
 {
     if (ad_parse_json(answer->http.body, answer->http.body_len, ad, err) < 0)

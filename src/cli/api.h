@@ -44,6 +44,10 @@ int api_get_waiting(struct api *api, const char *target, int wait_s, struct api_
 /* `body` NULL = {}. */
 int api_post(struct api *api, const char *target, const struct ad *body, struct api_answer *answer, struct error *err);
 
+/* Posts a question whose answer comes piece by piece (see stream.h) and reads the head of the answer; what has come of its body goes
+ * to `early`. Returns the connection, the caller's, or -1. */
+int api_post_open(struct api *api, const char *target, const struct ad *body, struct buf *early, struct error *err);
+
 /* The answer's JSON as an ad; *ad is the caller's. */
 int api_ad(const struct api_answer *answer, struct ad **ad, struct error *err);
 /* api_get and api_ad in one. */

@@ -27,7 +27,7 @@ struct cli_option {
 };
 
 /* What operands are, for completion. */
-enum cli_operand { OPERAND_NONE, OPERAND_FILE, OPERAND_JOB, OPERAND_PAST_JOB, OPERAND_COMMAND, OPERAND_WORD };
+enum cli_operand { OPERAND_NONE, OPERAND_FILE, OPERAND_JOB, OPERAND_PAST_JOB, OPERAND_COMMAND, OPERAND_WORD, OPERAND_CHECKPOINT };
 
 struct cli_call;
 
@@ -41,6 +41,7 @@ struct cli_command {
     size_t operand_min, operand_max;
     const char *words; /* the operand's choices, separated by blanks (OPERAND_WORD) */
     int (*run)(const struct cli_call *call, struct error *err);
+    const struct cli_command *subs; /* its own commands ("ckpt ls"), the last without a name; then it has nothing else */
 };
 
 struct cli_call {
@@ -55,8 +56,13 @@ struct cli_call {
 /* All commands in the order of the help; the last has no name. */
 const struct cli_command *cli_commands(void);
 const struct cli_command *cli_find(const char *name); /* NULL = no such command */
+/* The command "ckpt ls" of "ckpt" by "ls". */
+const struct cli_command *cli_find_sub(const struct cli_command *command, const char *name);
+/* Its name without that of the command that it belongs to. */
+const char *cli_sub_name(const struct cli_command *sub);
 /* The command that `name` was probably meant to be; NULL when none is near. */
 const char *cli_near_command(const char *name);
+const char *cli_near_sub(const struct cli_command *command, const char *name);
 
 /* Parses argv[0…argc-1] (what follows the command's name). Options and operands may be mixed; "--" ends the options; "-" is an
  * operand. Borrows argv. CLI_BAD_USAGE with err. */

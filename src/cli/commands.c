@@ -95,6 +95,16 @@ static const struct cli_option events_options[] = {
     { 0, "json", NULL, false, "one JSON object a line" },
     OPTION_END,
 };
+static const struct cli_option rewind_options[] = {
+    { 0, "to", "N", false, "the checkpoint's number" },
+    OPTION_JSON,
+    OPTION_END,
+};
+static const struct cli_option clone_options[] = {
+    { 0, "at", "N", false, "the checkpoint's number (default: the newest one)" },
+    OPTION_JSON,
+    OPTION_END,
+};
 static const struct cli_option pool_options[] = {
     { 0, "vacate", NULL, false, "stop: let the jobs checkpoint and leave first" },
     OPTION_JSON,
@@ -169,9 +179,28 @@ static const struct cli_command table[] = {
         .name = "edit", .operands = "ID… NAME=VALUE…", .operand = OPERAND_JOB, .operand_min = 2, .operand_max = MANY,
         .options = only_json, .run = run_edit,
         .summary = "Change attributes of idle or held jobs",
-        .details = "NAME is an attribute of the job's ad, or one of priority, request_cpus, request_memory, request_disk, max_retries,\n"
-                   "checkpoint_interval.\n"
-                   "VALUE is an expression; a text goes in double quotes.",
+        .details = "NAME is a command of the submit language (priority, request_cpus, request_memory, request_disk, max_retries,\n"
+                   "checkpoint_interval, keep_checkpoints, initialdir, input, output, error, log, arguments, transfer_input_files,\n"
+                   "transfer_output_files, batch_name, description), with a value as there, or an attribute of the job's ad, with an\n"
+                   "expression; a text in it goes in double quotes.",
+    },
+    {
+        .name = "ckpt", .operands = "COMMAND …", .options = none, .subs = ckpt_commands,
+        .summary = "Look at stored checkpoints, verify, keep, remove and move them",
+        .details = "A checkpoint is called 7.0@3, or 7.0 for the newest one of a job. More about one: stint help ckpt COMMAND.",
+    },
+    {
+        .name = "rewind", .operands = "ID", .operand = OPERAND_JOB, .operand_min = 1, .operand_max = 1,
+        .options = rewind_options, .run = run_rewind,
+        .summary = "Let an idle or held job go back to an older checkpoint",
+        .details = "Later checkpoints stay, as long as they are among those that are kept.",
+    },
+    {
+        .name = "clone", .operands = "ID [NAME=VALUE…]", .operand = OPERAND_PAST_JOB, .operand_min = 1, .operand_max = MANY,
+        .options = clone_options, .run = run_clone,
+        .summary = "Make a new job from a job's checkpoint",
+        .details = "The job may be in the queue or done. NAME=VALUE changes the new job, as in 'stint edit'; hold=true keeps it waiting.\n"
+                   "Its output and error get names of their own where they would be the old job's.",
     },
     {
         .name = "wait", .operands = "ID…", .operand = OPERAND_JOB, .operand_min = 1, .operand_max = MANY,
@@ -221,7 +250,7 @@ static const struct cli_command table[] = {
         .summary = "Print a shell's completion script",
     },
     {
-        .name = "help", .operands = "[COMMAND]", .operand = OPERAND_COMMAND, .operand_min = 0, .operand_max = 1,
+        .name = "help", .operands = "[COMMAND [COMMAND]]", .operand = OPERAND_COMMAND, .operand_min = 0, .operand_max = 2,
         .options = none, .run = run_help,
         .summary = "Say what there is, or more about one command",
     },

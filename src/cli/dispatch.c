@@ -48,6 +48,29 @@ static int run_command(const struct cli_command *command, int argc, char **argv)
     return r;
 }
 
+static int no_sub(const struct cli_command *command, const char *name)
+{
+    auto_buf struct buf text = { 0 };
+    const char *near = name ? cli_near_sub(command, name) : NULL;
+    if (name)
+        fprintf(stderr, "stint %s: no command '%s'%s%s%s\n", command->name, name, near ? "; did you mean '" : "", near ? near : "",
+                near ? "'?" : "");
+    cli_print_help(command, &text);
+    fputs(buf_cstr(&text), stderr);
+    return CLI_USAGE;
+}
+
+/* "stint ckpt ls …" */
+static int run_sub(const struct cli_command *command, int argc, char **argv)
+{
+    const struct cli_command *sub = argc > 0 ? cli_find_sub(command, argv[0]) : NULL;
+    if (sub)
+        return run_command(sub, argc - 1, argv + 1);
+    if (argc > 0 && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0))
+        return run_command(command, argc, argv);
+    return no_sub(command, argc > 0 ? argv[0] : NULL);
+}
+
 static int no_command(const char *name)
 {
     const char *near = cli_near_command(name);
@@ -70,7 +93,9 @@ static int run_words(int argc, char **argv)
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
         name = "help";
     const struct cli_command *command = cli_find(name);
-    return command ? run_command(command, argc - 2, argv + 2) : no_command(name);
+    if (!command)
+        return no_command(name);
+    return (command->subs ? run_sub : run_command)(command, argc - 2, argv + 2);
 }
 
 int cli_main(int argc, char **argv)

@@ -9,22 +9,43 @@
 #include "job/id.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
+
+enum form {
+    FORM_EXPR,
+    FORM_SIZE,      /* a size without unit means `unit` bytes, and the attribute counts them */
+    FORM_DURATION,  /* the attribute is in microseconds */
+    FORM_TEXT,      /* as it stands, or in double quotes */
+    FORM_ARGUMENTS, /* in either syntax of the submit language */
+};
 
 static const struct {
     const char *command;
     const char *attribute;
-    int64_t unit; /* a size without unit means this many bytes, and the attribute counts them; 0 = no size */
-    bool duration; /* the attribute is in microseconds */
+    enum form form;
+    int64_t unit;
 } names[] = {
-    { "priority", "JobPrio", 0, false },
-    { "request_cpus", "RequestCpus", 0, false },
-    { "request_memory", "RequestMemory", 1 << 20, false },
-    { "request_disk", "RequestDisk", 1 << 10, false },
-    { "max_retries", "JobMaxRetries", 0, false },
-    { "checkpoint_interval", "CheckpointIntervalUs", 0, true },
+    { "priority", "JobPrio", FORM_EXPR, 0 },
+    { "request_cpus", "RequestCpus", FORM_EXPR, 0 },
+    { "request_memory", "RequestMemory", FORM_SIZE, 1 << 20 },
+    { "request_disk", "RequestDisk", FORM_SIZE, 1 << 10 },
+    { "max_retries", "JobMaxRetries", FORM_EXPR, 0 },
+    { "checkpoint_interval", "CheckpointIntervalUs", FORM_DURATION, 0 },
+    { "keep_checkpoints", "KeepCheckpoints", FORM_EXPR, 0 },
+    { "initialdir", "Iwd", FORM_TEXT, 0 },
+    { "input", "In", FORM_TEXT, 0 },
+    { "output", "Out", FORM_TEXT, 0 },
+    { "error", "Err", FORM_TEXT, 0 },
+    { "log", "UserLog", FORM_TEXT, 0 },
+    { "arguments", "Arguments", FORM_ARGUMENTS, 0 },
+    { "transfer_input_files", "TransferInput", FORM_TEXT, 0 },
+    { "transfer_output_files", "TransferOutput", FORM_TEXT, 0 },
+    { "batch_name", "JobBatchName", FORM_TEXT, 0 },
+    { "description", "JobDescription", FORM_TEXT, 0 },
 };
 
 static int set_value(struct ad *set, const char *name, const char *value, struct error *err)
@@ -35,6 +56,50 @@ static int set_value(struct ad *set, const char *name, const char *value, struct
     return 0;
 }
 
+/* In double quotes it is the new syntax, where "" is one double quote; else the old one, where \" is. Of the two attributes
+ * one counts. */
+static int set_arguments(struct ad *set, const char *value, struct error *err)
+{
+    auto_buf struct buf text = { 0 };
+    size_t len = strlen(value);
+    bool is_new = len >= 2 && value[0] == '"' && value[len - 1] == '"';
+    for (const char *p = value + is_new; p < value + len - is_new; p++) {
+        if (p[1] == '"' && *p == (is_new ? '"' : '\\'))
+            p++;
+        buf_char(&text, *p);
+    }
+    ad_set_string(set, is_new ? "Arguments" : "Args", buf_cstr(&text));
+    return set_value(set, is_new ? "Args" : "Arguments", "undefined", err);
+}
+
+static int set_command(struct ad *set, size_t i, const char *value, struct error *err)
+{
+    const char *attribute = names[i].attribute;
+    int64_t number, unit = names[i].unit;
+    switch (names[i].form) {
+    case FORM_SIZE:
+        if (!units_parse_bytes(value, unit, &number))
+            break;
+        ad_set_int(set, attribute, (number + unit - 1) / unit);
+        return 0;
+    case FORM_DURATION:
+        if (!units_parse_duration(value, &number))
+            break;
+        ad_set_int(set, attribute, number);
+        return 0;
+    case FORM_TEXT:
+        if (value[0] == '"')
+            break;
+        ad_set_string(set, attribute, value);
+        return 0;
+    case FORM_ARGUMENTS:
+        return set_arguments(set, value, err);
+    case FORM_EXPR:
+        break;
+    }
+    return set_value(set, attribute, value, err);
+}
+
 int edit_parse(const char *text, struct ad *set, struct error *err)
 {
     size_t len = strcspn(text, "=");
@@ -42,21 +107,25 @@ int edit_parse(const char *text, struct ad *set, struct error *err)
         return cli_usage_error(err, "'%s' is not of the form NAME=VALUE", text);
     auto_free char *name = mem_dup_n(text, len);
     const char *value = text + len + 1;
-    const char *attribute = name;
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        int64_t number, unit = names[i].unit;
-        if (strcasecmp(names[i].command, name) != 0)
-            continue;
-        attribute = names[i].attribute;
-        bool size = unit > 0 && units_parse_bytes(value, unit, &number);
-        if (!size && !(names[i].duration && units_parse_duration(value, &number)))
-            continue;
-        ad_set_int(set, attribute, size ? (number + unit - 1) / unit : number);
-        return 0;
-    }
-    if (!ad_name_valid(attribute))
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strcasecmp(names[i].command, name) == 0)
+            return set_command(set, i, value, err);
+    if (!ad_name_valid(name))
         return cli_usage_error(err, "'%s' is not the name of an attribute", name);
-    return set_value(set, attribute, value, err);
+    return set_value(set, name, value, err);
+}
+
+int edit_make_absolute(struct ad *set, struct error *err)
+{
+    const char *dir = ad_string(set, "Iwd", NULL);
+    char cwd[PATH_MAX];
+    if (!dir || dir[0] == '/')
+        return 0;
+    if (!getcwd(cwd, sizeof cwd))
+        return error_sys(err, "cannot find the current directory");
+    auto_free char *path = strcmp(dir, ".") == 0 ? mem_dup(cwd) : mem_printf("%s/%s", cwd, dir);
+    ad_set_string(set, "Iwd", path);
+    return 0;
 }
 
 static int edit_job(struct api *api, struct job_id id, const struct ad *body, struct api_answer *answer, struct error *err)
@@ -118,6 +187,8 @@ int run_edit(const struct cli_call *call, struct error *err)
     size_t ids = 0;
     int64_t edited = 0, refused = 0;
     int r = parse_line(call, set, &ids, err);
+    if (r == 0)
+        r = edit_make_absolute(set, err);
     ad_set_ad(body, "Set", set);
     if (r < 0 || api_open(API_START_IF_WANTED, &api, err) < 0)
         return r < 0 ? r : -1;

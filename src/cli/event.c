@@ -25,6 +25,36 @@ static void add_why(struct buf *out, const struct ad *event)
     buf_char(out, ')');
 }
 
+static void say_submitted(struct buf *out, const struct ad *event)
+{
+    const char *cloned = ad_string(event, "ClonedFrom", NULL), *imported = ad_string(event, "ImportedFrom", NULL);
+    buf_text(out, "submitted");
+    if (!cloned && !imported)
+        return;
+    buf_text(out, cloned ? " as a clone of " : ", imported from ");
+    words_safe(out, cloned ? cloned : imported);
+}
+
+static void say_rewound(struct buf *out, const struct ad *event)
+{
+    buf_printf(out, "rewound from checkpoint %" PRId64 " to %" PRId64 ", which is checkpoint %" PRId64 " now", ad_int(event, "From", 0),
+               ad_int(event, "To", 0), ad_int(event, "Generation", 0));
+}
+
+static void say_safe(struct buf *out, const struct ad *event)
+{
+    buf_printf(out, "checkpoint %" PRId64 " is safe: it is in the remote store as well", ad_int(event, "Generation", 0));
+}
+
+static void say_removed_checkpoint(struct buf *out, const struct ad *event)
+{
+    buf_printf(out, "checkpoint %" PRId64 " removed", ad_int(event, "Generation", 0));
+    if (ad_string(event, "By", NULL)) {
+        buf_text(out, " by ");
+        words_safe(out, ad_string(event, "By", ""));
+    }
+}
+
 static void say_granted(struct buf *out, const struct ad *event)
 {
     buf_printf(out, "granted a slot: stint %" PRId64, ad_int(event, "Stint", 0));
@@ -159,7 +189,7 @@ static const struct {
     const char *words; /* what is said before the reason, where there is no function */
     void (*say)(struct buf *out, const struct ad *event);
 } sayings[] = {
-    { "submitted", "submitted", NULL },
+    { "submitted", NULL, say_submitted },
     { "granted", NULL, say_granted },
     { "running", NULL, say_running },
     { "checkpoint_asked", NULL, say_asked },
@@ -167,6 +197,9 @@ static const struct {
     { "checkpoint_failed", NULL, say_failed_checkpoint },
     { "checkpoint_refused", NULL, say_refused },
     { "generation_corrupt", NULL, say_corrupt },
+    { "rewound", NULL, say_rewound },
+    { "checkpoint_removed", NULL, say_removed_checkpoint },
+    { "checkpoint_safe", NULL, say_safe },
     { "evicted", NULL, say_evicted },
     { "vacating", "asked to leave its slot", NULL },
     { "suspended", "suspended", NULL },

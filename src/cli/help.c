@@ -31,6 +31,10 @@ void cli_print_help(const struct cli_command *command, struct buf *out)
 {
     cli_print_usage(command, out);
     buf_printf(out, "\n%s.\n", command->summary);
+    if (command->subs)
+        buf_char(out, '\n');
+    for (const struct cli_command *c = command->subs; c && c->name; c++)
+        buf_printf(out, "  %-7s  %s\n", cli_sub_name(c), c->summary);
     if (command->details)
         buf_printf(out, "\n%s\n", command->details);
     size_t widest = 0;
@@ -55,7 +59,8 @@ void cli_print_overview(struct buf *out)
     for (const struct cli_command *c = cli_commands(); c->name; c++)
         buf_printf(out, "  %-11s  %s\n", c->name, c->summary);
     buf_text(out, "\nWhere a command takes IDs, '7.0' is a job and '7' all jobs of a cluster.\n"
-                  "More about one: stint help COMMAND. Manual pages: stint(1), stint-submit(5), stint.conf(5), stint-pool(8).\n");
+                  "More about one: stint help COMMAND. Manual pages: stint(1), stint-ckpt(1),\n"
+                  "stint-submit(5), stint.conf(5), stint-pool(8).\n");
 }
 
 int run_help(const struct cli_call *call, struct error *err)
@@ -64,9 +69,16 @@ int run_help(const struct cli_call *call, struct error *err)
     if (call->operand_count == 0) {
         cli_print_overview(&text);
     } else {
-        const char *name = call->operands[0];
+        const char *name = call->operands[0], *near;
         const struct cli_command *command = cli_find(name);
-        const char *near = command ? NULL : cli_near_command(name);
+        near = command ? NULL : cli_near_command(name);
+        if (command && call->operand_count > 1) {
+            name = call->operands[1];
+            if (!command->subs)
+                return cli_usage_error(err, "'%s' has no commands of its own", command->name);
+            near = cli_near_sub(command, name);
+            command = cli_find_sub(command, name);
+        }
         if (!command && near)
             return cli_usage_error(err, "no command '%s'; did you mean '%s'?", name, near);
         if (!command)

@@ -116,18 +116,35 @@ static int parse_length(const struct http_response *response, int64_t *length, s
     return 0;
 }
 
-int http_parse(const char *data, size_t len, bool ended, struct http_response *out, struct error *err)
+/* *length as in parse_length. */
+static int parse_head(const char *data, size_t len, bool ended, struct http_response *out, int64_t *length, struct error *err)
 {
     size_t head_len;
     struct http_response got = { 0 };
     int r = find_head(data, len, ended, &head_len, err);
     if (r != 0)
         return r;
-    int64_t length;
-    if (parse_status(data, head_len, &got, err) < 0 || parse_length(&got, &length, err) < 0)
+    if (parse_status(data, head_len, &got, err) < 0 || parse_length(&got, length, err) < 0)
         return -1;
     got.body = data + head_len;
     got.body_len = len - head_len;
+    *out = got;
+    return 0;
+}
+
+int http_parse_head(const char *data, size_t len, bool ended, struct http_response *out, struct error *err)
+{
+    int64_t length;
+    return parse_head(data, len, ended, out, &length, err);
+}
+
+int http_parse(const char *data, size_t len, bool ended, struct http_response *out, struct error *err)
+{
+    struct http_response got;
+    int64_t length;
+    int r = parse_head(data, len, ended, &got, &length, err);
+    if (r != 0)
+        return r;
     if (length < 0 && got.body_len > HTTP_BODY_MAX)
         return error_set(err, ERR_LIMIT, "the answer is longer than %d MiB: ask for less", HTTP_BODY_MAX >> 20);
     if (length < 0 && !ended)

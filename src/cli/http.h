@@ -27,6 +27,8 @@ struct http_response {
 /* Reads the answer at the start of `data`; `ended`: the connection is closed and nothing will follow. 0, HTTP_PARTIAL, or an
  * error that says in one sentence what is wrong with it. */
 int http_parse(const char *data, size_t len, bool ended, struct http_response *out, struct error *err);
+/* The same as soon as the head is there; the body is what has come of it. */
+int http_parse_head(const char *data, size_t len, bool ended, struct http_response *out, struct error *err);
 /* Copies a header's value, blanks around it removed; false when absent or too long for `size`. Names compare without case. */
 bool http_header(const struct http_response *response, const char *name, char *value, size_t size);
 

@@ -52,26 +52,52 @@ static bool is_near(size_t d, size_t len)
     return d <= (len < 4 ? 1 : 2);
 }
 
-const char *cli_near_command(const char *name)
+const char *cli_sub_name(const struct cli_command *sub)
+{
+    const char *blank = strchr(sub->name, ' ');
+    return blank ? blank + 1 : sub->name;
+}
+
+static const char *nearest(const struct cli_command *commands, const char *name)
 {
     const char *best = NULL;
     size_t best_distance = SIZE_MAX;
-    for (const struct cli_command *c = cli_commands(); c->name; c++) {
-        size_t d = distance(name, strlen(name), c->name);
+    for (const struct cli_command *c = commands; c->name; c++) {
+        size_t d = distance(name, strlen(name), cli_sub_name(c));
         if (d < best_distance) {
             best_distance = d;
-            best = c->name;
+            best = cli_sub_name(c);
         }
     }
     return is_near(best_distance, strlen(name)) ? best : NULL;
 }
 
-const struct cli_command *cli_find(const char *name)
+const char *cli_near_command(const char *name)
 {
-    for (const struct cli_command *c = cli_commands(); c->name; c++)
-        if (strcmp(c->name, name) == 0)
+    return nearest(cli_commands(), name);
+}
+
+const char *cli_near_sub(const struct cli_command *command, const char *name)
+{
+    return nearest(command->subs, name);
+}
+
+static const struct cli_command *find(const struct cli_command *commands, const char *name)
+{
+    for (const struct cli_command *c = commands; c->name; c++)
+        if (strcmp(cli_sub_name(c), name) == 0)
             return c;
     return NULL;
+}
+
+const struct cli_command *cli_find(const char *name)
+{
+    return find(cli_commands(), name);
+}
+
+const struct cli_command *cli_find_sub(const struct cli_command *command, const char *name)
+{
+    return find(command->subs, name);
 }
 
 static int unknown_option(const struct cli_command *command, const char *name, size_t len, struct error *err)

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "job/id.h"
 
+#include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -77,4 +78,24 @@ int select_attributes(const char *names, struct buf *target, struct error *err)
         return cli_usage_error(err, "name at least one attribute, for example --af ClusterId,ProcId,Cmd");
     http_add_query(target, "attributes", names);
     return 0;
+}
+
+int select_only_job(struct api *api, struct job_id *id, struct error *err)
+{
+    for (int history = 0; history < 2; history++) {
+        auto_free char *target = mem_printf("/v1/jobs?id=%d&attributes=ClusterId,ProcId&limit=2%s", id->cluster,
+                                            history ? "&history=1" : "");
+        auto_ad struct ad *jobs = NULL;
+        if (api_get_ad(api, target, &jobs, err) < 0)
+            return -1;
+        size_t count = ad_list_count(jobs, "Jobs");
+        if (count > 1)
+            return error_set(err, ERR_INVALID, "cluster %d has several jobs: name one, such as %d.%" PRId64, id->cluster,
+                             id->cluster, ad_int(ad_list_ad(jobs, "Jobs", 0), "ProcId", 0));
+        if (count == 1) {
+            id->proc = (int)ad_int(ad_list_ad(jobs, "Jobs", 0), "ProcId", 0);
+            return 0;
+        }
+    }
+    return error_set(err, ERR_INVALID, "no job of cluster %d, neither in the queue nor in the history", id->cluster);
 }

@@ -3,6 +3,7 @@
 
 #include "cli/api.h"
 #include "cli/cli.h"
+#include "job/id.h"
 
 /* Adds id=, constraint= and owner= to a target. IDs are checked: CLI_BAD_USAGE. Without --all and --owner a machine-wide pool
  * shows the caller's jobs (all to root). */
@@ -13,3 +14,5 @@ int select_check_ids(const struct cli_call *call, struct error *err);
 int select_action(const struct cli_call *call, struct ad *body, struct error *err);
 /* Appends comma-separated attribute names to the target; each is checked. */
 int select_attributes(const char *names, struct buf *target, struct error *err);
+/* "7": the job of a cluster that has one, in the queue or past; otherwise the question is which. */
+int select_only_job(struct api *api, struct job_id *id, struct error *err);

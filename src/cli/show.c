@@ -1,31 +1,9 @@
 #include "base/mem.h"
 #include "cli/api.h"
 #include "cli/run.h"
+#include "cli/select.h"
 #include "cli/story.h"
 #include "job/id.h"
-
-#include <inttypes.h>
-
-/* "7": the job of a cluster that has one, in the queue or past; otherwise the question is which. */
-static int find_only_job(struct api *api, struct job_id *id, struct error *err)
-{
-    for (int history = 0; history < 2; history++) {
-        auto_free char *target = mem_printf("/v1/jobs?id=%d&attributes=ClusterId,ProcId&limit=2%s", id->cluster,
-                                            history ? "&history=1" : "");
-        auto_ad struct ad *jobs = NULL;
-        if (api_get_ad(api, target, &jobs, err) < 0)
-            return -1;
-        size_t count = ad_list_count(jobs, "Jobs");
-        if (count > 1)
-            return error_set(err, ERR_INVALID, "cluster %d has several jobs: name one, such as %d.%" PRId64, id->cluster,
-                             id->cluster, ad_int(ad_list_ad(jobs, "Jobs", 0), "ProcId", 0));
-        if (count == 1) {
-            id->proc = (int)ad_int(ad_list_ad(jobs, "Jobs", 0), "ProcId", 0);
-            return 0;
-        }
-    }
-    return error_set(err, ERR_INVALID, "no job of cluster %d, neither in the queue nor in the history", id->cluster);
-}
 
 int run_show(const struct cli_call *call, struct error *err)
 {
@@ -38,7 +16,7 @@ int run_show(const struct cli_call *call, struct error *err)
     char id_text[JOB_ID_TEXT_MAX];
     if (!job_id_parse(call->operands[0], &id))
         return cli_usage_error(err, "'%s' is not a job's ID: write 7.0", call->operands[0]);
-    if (api_open(API_START_IF_WANTED, &api, err) < 0 || (id.proc == JOB_ALL_PROCS && find_only_job(api, &id, err) < 0))
+    if (api_open(API_START_IF_WANTED, &api, err) < 0 || (id.proc == JOB_ALL_PROCS && select_only_job(api, &id, err) < 0))
         return -1;
     auto_free char *target = mem_printf("/v1/jobs/%s", job_id_print(id, id_text));
     if (api_get(api, target, &answer, err) < 0)

@@ -11,7 +11,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum kind { KIND_INT, KIND_TEXT, KIND_TIME, KIND_DURATION, KIND_BYTES };
+enum kind { KIND_INT, KIND_TEXT, KIND_TIME, KIND_DURATION, KIND_BYTES, KIND_FLAG };
 
 struct column {
     const char *name;
@@ -36,6 +36,9 @@ static void add_value(struct buf *out, const struct ad *row, const struct column
     case KIND_DURATION:
         if (n >= 0)
             words_duration(out, n);
+        break;
+    case KIND_FLAG:
+        buf_text(out, ad_bool(row, column->attribute, false) ? "yes" : "");
         break;
     case KIND_BYTES:
         if (n >= 0)
@@ -63,7 +66,7 @@ static void print_rows(const struct ad *answer, const char *list, const struct c
         if (!column_used(answer, list, &columns[i]))
             continue;
         enum kind kind = columns[i].kind;
-        int flags = kind == KIND_TEXT ? TABLE_CUT : kind == KIND_TIME ? TABLE_LEFT : TABLE_RIGHT;
+        int flags = kind == KIND_TEXT ? TABLE_CUT : kind == KIND_FLAG ? TABLE_LEFT : kind == KIND_TIME ? TABLE_LEFT : TABLE_RIGHT;
         heads[shown] = (struct table_column){ columns[i].name, flags };
         used[shown++] = &columns[i];
     }
@@ -92,6 +95,14 @@ static void print_head(const struct ad *job, const struct screen *screen, struct
     words_time(out, ad_int(job, "QDate", 0) * CLOCK_SECOND_US);
     buf_text(out, " in ");
     words_safe(out, ad_string(job, "Iwd", "?"));
+    if (ad_string(job, "ClonedFrom", NULL)) {
+        buf_text(out, "\na clone of ");
+        words_safe(out, ad_string(job, "ClonedFrom", ""));
+    }
+    if (ad_string(job, "ImportedFrom", NULL)) {
+        buf_text(out, "\nimported from ");
+        words_safe(out, ad_string(job, "ImportedFrom", ""));
+    }
     buf_text(out, "\n\nIt is ");
     words_state(out, job);
     if (ad_has(job, "EnteredCurrentStatus")) {
@@ -153,6 +164,8 @@ static void print_checkpoint_sentence(const struct ad *job, const struct screen 
     if (ad_int(job, "LastCkptBytes", 0) > 0) {
         buf_text(out, ": ");
         words_bytes(out, ad_int(job, "LastCkptBytes", 0));
+    }
+    if (ad_has(job, "LastCkptPauseUs")) {
         buf_text(out, ", pause ");
         words_duration(out, ad_int(job, "LastCkptPauseUs", 0));
         buf_text(out, ", commit ");
@@ -219,6 +232,7 @@ static void print_checkpoints(const struct ad *answer, const struct screen *scre
         { "TAKEN", KIND_TIME, "Time" },
         { "STINT", KIND_INT, "Stint" },
         { "KIND", KIND_TEXT, "Kind" },
+        { "FROM", KIND_INT, "From" },
         { "BYTES", KIND_BYTES, "Bytes" },
         { "NEW", KIND_BYTES, "NewBytes" },
         { "FILES", KIND_INT, "Files" },
@@ -226,6 +240,7 @@ static void print_checkpoints(const struct ad *answer, const struct screen *scre
         { "COMMIT", KIND_DURATION, "CommitUs" },
         { "LATENCY", KIND_DURATION, "LatencyUs" },
         { "WHY", KIND_TEXT, "Why" },
+        { "SAFE", KIND_FLAG, "Safe" },
         { "STATE", KIND_TEXT, "State" },
     };
     if (ad_list_count(answer, "Checkpoints") == 0)

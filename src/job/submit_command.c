@@ -46,6 +46,7 @@ const struct submit_command submit_commands[] = {
 
     { "checkpoint_exit_code", "SuccessCheckpointExitCode", submit_to_checkpoint_code, .least = 0, .most = 255 },
     { "checkpoint_interval", "CheckpointIntervalUs", submit_to_interval },
+    { "keep_checkpoints", "KeepCheckpoints", submit_to_bool },
     { "kill_sig", "KillSig", submit_to_signal },
     { "remove_kill_sig", "RemoveKillSig", submit_to_signal },
     { "hold_kill_sig", "HoldKillSig", submit_to_signal },

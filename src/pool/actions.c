@@ -303,12 +303,15 @@ void actions_vacate_all(struct pool *p)
 /* ---- edit ---- */
 
 /* What a submit file would refuse must not come in by an edit. */
-static int check_numbers(const struct ad *set, struct error *err)
+int actions_check_set(const struct ad *set, struct error *err)
 {
     static const char *const numbers[] = {
         "JobPrio", "RequestCpus", "RequestMemory", "RequestDisk", "JobMaxRetries", "MaxRetries", "JobMaxVacateTime",
         "CheckpointIntervalUs", "CheckpointInterval", "SuccessCheckpointExitCode", "CheckpointExitCode",
     };
+    for (size_t i = 0; i < ad_count(set); i++)
+        if (submit_is_own(ad_name(set, i)) || strcasecmp(ad_name(set, i), "JobStatus") == 0)
+            return error_set(err, ERR_INVALID, "'%s' is the pool's own; it can not be edited", ad_name(set, i));
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         if (ad_has(set, numbers[i]) && ad_int(set, numbers[i], INT64_MIN) == INT64_MIN)
             return error_set(err, ERR_INVALID, "%s must be a whole number", numbers[i]);
@@ -318,10 +321,7 @@ static int check_numbers(const struct ad *set, struct error *err)
 static int apply_edit(struct pool *p, uid_t uid, struct queue_job *job, const struct ad *set, struct error *err)
 {
     struct ad *full = NULL;
-    for (size_t i = 0; i < ad_count(set); i++)
-        if (submit_is_own(ad_name(set, i)) || strcasecmp(ad_name(set, i), "JobStatus") == 0)
-            return error_set(err, ERR_INVALID, "'%s' is the pool's own; it can not be edited", ad_name(set, i));
-    if (check_numbers(set, err) < 0)
+    if (actions_check_set(set, err) < 0)
         return -1;
     ad_update(job->ad, set);
     if (queue_full_ad(p->queue, job, &full, err) < 0)

@@ -14,10 +14,10 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "pool/request.h"
+#include "pool/stream.h"
 
 #include <fcntl.h>
 #include <malloc.h>
-#include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -128,17 +128,12 @@ static enum MHD_Result send_ad(struct request *rq, const struct ad *ad)
 
 /* ---- waiting ---- */
 
-static bool is_master(const struct request *rq)
-{
-    return rq->uid == 0 || rq->uid == rq->pool->owner.uid;
-}
-
 static bool may_wait(const struct request *rq)
 {
     int waits = 0;
     for (const struct waiter *w = rq->pool->waiters; w; w = w->next)
         waits += w->rq->uid == rq->uid;
-    return waits < (is_master(rq) ? WAITS_MAX : WAITS_USER_MAX);
+    return waits < (request_is_master(rq) ? WAITS_MAX : WAITS_USER_MAX);
 }
 
 /* The client is gone, or has said all that it wants to say: who still listens gets what there is. */
@@ -189,6 +184,10 @@ static enum MHD_Result dispatch(struct request *rq, const char *method, const ch
                                : request_run(rq, method, url, answer, &err);
     if (rq->wait)
         return suspend(rq);
+    if (rq->task)
+        return stream_send(rq->pool, rq->source, steal(rq->task));
+    if (rq->busy)
+        return send_error(rq, MHD_HTTP_TOO_MANY_REQUESTS, error_kind_name(err.kind), err.text);
     if (result < 0 && err.kind != ERR_INVALID && err.kind != ERR_DENIED)
         log_error("%s %s: %s", method, url, err.text);
     if (result < 0)
@@ -219,7 +218,7 @@ static enum MHD_Result on_request(void *data, struct MHD_Connection *connection,
     if (!rq) {
         rq = mem_new(struct request);
         *rq = (struct request){ .pool = data, .query = query_of, .source = connection, .uid = peer_of(connection) };
-        rq->body.max = is_master(rq) ? BODY_MAX : BODY_USER_MAX;
+        rq->body.max = request_is_master(rq) ? BODY_MAX : BODY_USER_MAX;
         *state = rq;
         return MHD_YES;
     }
@@ -317,7 +316,7 @@ void api_round(struct pool *p)
         p->http_again = false;
         MHD_run(p->http);
     }
-    if (p->http_again)
+    if (p->http_again || is_busy(p)) /* a client that reads as fast as we write must not keep the pool from the rest */
         pool_wake(p, clock_boot_us());
     if (p->stopping)
         loop_stop(p->loop);
@@ -332,6 +331,7 @@ void api_close(struct pool *p)
         p->waiters = w->next;
         resume(w);
     }
+    stream_close_all(p);
     loop_unwatch(p->http_watch);
     unlinkat(p->dir, "pool.sock", 0);
     MHD_stop_daemon(p->http);

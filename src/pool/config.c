@@ -15,7 +15,21 @@
 
 #define SECOND_US INT64_C(1000000)
 
-enum setting_kind { SETTING_COUNT, SETTING_MANY, SETTING_MEGABYTES, SETTING_KILOBYTES, SETTING_DURATION, SETTING_LIMITS };
+enum setting_kind {
+    SETTING_COUNT,
+    SETTING_MANY,
+    SETTING_FEW, /* or none */
+    SETTING_MEGABYTES,
+    SETTING_KILOBYTES,
+    SETTING_BYTES,
+    SETTING_BYTES_AUTO,
+    SETTING_DURATION,
+    SETTING_LIMITS,
+    SETTING_REMOTE,
+    SETTING_ENDPOINT,
+    SETTING_REGION,
+    SETTING_PATH,
+};
 
 static const struct {
     const char *name;
@@ -33,6 +47,15 @@ static const struct {
     { "usage_halflife", SETTING_DURATION, offsetof(struct config, usage_halflife_us) },
     { "max_jobs_per_user", SETTING_MANY, offsetof(struct config, max_jobs_per_user) },
     { "limits", SETTING_LIMITS, offsetof(struct config, limits) },
+    { "store_quota", SETTING_BYTES, offsetof(struct config, store_quota) },
+    { "store_quota_per_user", SETTING_BYTES, offsetof(struct config, store_user_quota) },
+    { "store_low_space", SETTING_BYTES_AUTO, offsetof(struct config, store_low_space) },
+    { "checkpoint_tail", SETTING_FEW, offsetof(struct config, checkpoint_tail) },
+    { "store_verify", SETTING_DURATION, offsetof(struct config, store_verify_us) },
+    { "remote_store", SETTING_REMOTE, offsetof(struct config, remote_store) },
+    { "remote_store_endpoint", SETTING_ENDPOINT, offsetof(struct config, remote_endpoint) },
+    { "remote_store_region", SETTING_REGION, offsetof(struct config, remote_region) },
+    { "remote_store_credentials", SETTING_PATH, offsetof(struct config, remote_credentials) },
 };
 
 static bool parse_limits(const char *value, bool *limits)
@@ -41,17 +64,70 @@ static bool parse_limits(const char *value, bool *limits)
     return *limits || strcasecmp(value, "off") == 0;
 }
 
+static bool parse_count(const char *value, int least, int most, int *count)
+{
+    char *end;
+    int64_t number = strtol(value, &end, 10);
+    *count = (int)number;
+    return *value && *end == '\0' && number >= least && number <= most;
+}
+
+static bool parse_size(const char *value, bool may_be_auto, int64_t *bytes)
+{
+    if (may_be_auto && strcasecmp(value, "auto") == 0) {
+        *bytes = -1;
+        return true;
+    }
+    return units_parse_bytes(value, 1, bytes) && *bytes >= 0;
+}
+
+/* A name as Amazon and others allow it for buckets. */
+static bool is_bucket(const char *name, size_t len)
+{
+    return len >= 3 && len <= 63 && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789.-") >= len && isalnum((unsigned char)name[0]) &&
+           isalnum((unsigned char)name[len - 1]);
+}
+
+static bool is_remote(const char *value)
+{
+    if (strncmp(value, "s3://", 5) == 0)
+        return is_bucket(value + 5, strcspn(value + 5, "/"));
+    if (strncmp(value, "file://", 7) == 0)
+        value += 7;
+    return *value == '/';
+}
+
+static bool is_endpoint(const char *value)
+{
+    size_t scheme = strncmp(value, "https://", 8) == 0 ? 8 : strncmp(value, "http://", 7) == 0 ? 7 : 0;
+    return scheme > 0 && value[scheme] && value[scheme] != '/' && !strpbrk(value, " \t\"<>");
+}
+
+static bool parse_text(enum setting_kind kind, const char *value, char *field)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+    bool good = kind == SETTING_REMOTE ? is_remote(value) : kind == SETTING_ENDPOINT ? is_endpoint(value) :
+                kind == SETTING_REGION ? *value && strspn(value, letters) == strlen(value) : *value == '/';
+    if (!good || strlen(value) >= CONFIG_TEXT_MAX)
+        return false;
+    snprintf(field, CONFIG_TEXT_MAX, "%s", value);
+    return true;
+}
+
 static bool parse_value(struct config *c, size_t i, const char *value)
 {
     void *field = (char *)c + settings[i].offset;
     int64_t number;
-    char *end;
     switch (settings[i].kind) {
     case SETTING_COUNT:
+        return parse_count(value, 1, 100000, field);
     case SETTING_MANY:
-        number = strtol(value, &end, 10);
-        *(int *)field = (int)number;
-        return *end == '\0' && number >= 1 && number <= (settings[i].kind == SETTING_COUNT ? 100000 : 1000000000);
+        return parse_count(value, 1, 1000000000, field);
+    case SETTING_FEW:
+        return parse_count(value, 0, 100000, field);
+    case SETTING_BYTES:
+    case SETTING_BYTES_AUTO:
+        return parse_size(value, settings[i].kind == SETTING_BYTES_AUTO, field);
     case SETTING_MEGABYTES:
     case SETTING_KILOBYTES: {
         int64_t unit = settings[i].kind == SETTING_MEGABYTES ? 1 << 20 : 1 << 10;
@@ -63,6 +139,11 @@ static bool parse_value(struct config *c, size_t i, const char *value)
         return units_parse_duration(value, field);
     case SETTING_LIMITS:
         return parse_limits(value, field);
+    case SETTING_REMOTE:
+    case SETTING_ENDPOINT:
+    case SETTING_REGION:
+    case SETTING_PATH:
+        return parse_text(settings[i].kind, value, field);
     }
     return false;
 }
@@ -107,6 +188,8 @@ static void set_defaults(struct pool *p)
         .keep_generations = 2,
         .max_jobs_per_user = p->machine_wide ? 100000 : 0,
         .limits = true,
+        .store_low_space = -1,
+        .store_verify_us = 7 * 86400 * SECOND_US,
     };
     if (fstatvfs(p->dir, &fs) == 0)
         c->disk_kb = (int64_t)fs.f_bavail * (int64_t)fs.f_frsize / 1024;

@@ -7,7 +7,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "pool/pool.h"
+#include "pool/task.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -22,7 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { RETRY_US = 1000000, TICK_US = 600000000, LOCK_WAIT_US = 5000000 };
+enum { RETRY_US = 1000000, TICK_US = 600000000, LOCK_WAIT_US = 5000000, STORE_PATIENCE_US = 200000 };
 
 void pool_retry(struct pool *p)
 {
@@ -70,6 +70,7 @@ static void on_tick(void *data)
     if (pool_trim(p, clock_now(), &err) < 0)
         log_error("the history stays as it is: %s", err.text);
     p->schedule = true;
+    scrub_tick(p, TICK_US);
     loop_timer_set(p->tick, clock_boot_us() + TICK_US);
 }
 
@@ -78,8 +79,12 @@ static void on_signal(void *data, int signal)
     struct pool *p = data;
     if (signal == SIGCHLD) {
         int status;
-        for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
+        for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
             trash_reaped(p, pid, status);
+            task_reaped(p, pid);
+            upload_reaped(p, pid, status);
+            scrub_reaped(p, pid);
+        }
         return;
     }
     log_info("stopping; running jobs go on without the pool");
@@ -94,6 +99,7 @@ void pool_round(void *data)
     schedule_round(p);
     userlog_round(p);
     trash_round(p);
+    upload_round(p);
     api_round(p);
     if (p->vacating && !p->active) {
         p->stopping = true;
@@ -101,18 +107,38 @@ void pool_round(void *data)
     }
 }
 
-/* What a crash between a job's end and its cleaning up leaves: directories and checkpoints of jobs that are gone. */
-static void sweep_one(struct pool *p, const char *name)
+/*
+ * What a crash between a job's end and its cleaning up leaves: directories and checkpoints of jobs that are gone. Gone is what
+ * this queue knew and knows no more. Checkpoints of jobs with higher numbers than it ever gave belong to a queue that has been
+ * lost, or was younger than the copy that this one comes from: they are nobody's to throw away, and no new job may get their
+ * numbers.
+ */
+struct sweep {
+    struct pool *pool;
+    int last;    /* the highest number that this queue has given */
+    int highest; /* that was seen */
+};
+
+static void keep_unknown(struct sweep *s, struct job_id id)
+{
+    s->highest = id.cluster > s->highest ? id.cluster : s->highest;
+    if (trash_keep(s->pool, id))
+        log_error("job %d.%d is not known to the queue: its checkpoints are kept; see them with 'stint ckpt ls'", id.cluster, id.proc);
+}
+
+static void sweep_one(struct sweep *s, const char *name)
 {
     struct queue_job job = { 0 };
     struct job_id id;
     struct error err;
     if (!job_id_parse(name, &id) || id.proc == JOB_ALL_PROCS)
         return;
-    int result = queue_get_job(p->queue, id, &job, &err);
+    int result = queue_get_job(s->pool->queue, id, &job, &err);
     queue_job_release(&job);
-    if (result == QUEUE_ABSENT)
-        move_clean(p, id);
+    if (result == QUEUE_ABSENT && id.cluster > s->last)
+        keep_unknown(s, id);
+    else if (result == QUEUE_ABSENT)
+        trash_put(s->pool, id, false);
 }
 
 static void sweep_store(void *data, const char *job)
@@ -120,21 +146,42 @@ static void sweep_store(void *data, const char *job)
     sweep_one(data, job);
 }
 
+static void skip_numbers(struct sweep *s)
+{
+    struct queue *q = s->pool->queue;
+    struct error err;
+    int result = s->highest > s->last ? queue_begin(q, &err) : 0;
+    if (result < 0 || s->highest <= s->last)
+        return;
+    if (queue_skip_clusters(q, s->highest, &err) < 0)
+        queue_rollback(q);
+    else
+        queue_commit(q, &err);
+}
+
 static void sweep(struct pool *p)
 {
-    struct error ignored;
+    struct sweep s = { .pool = p };
+    struct error err;
+    if (queue_last_cluster(p->queue, &s.last, &err) < 0) {
+        log_error("what jobs have left stays: %s", err.text);
+        return;
+    }
     int fd = openat(p->jobs_dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *d = fd < 0 ? NULL : fdopendir(fd);
     if (d) {
         for (struct dirent *e; (e = readdir(d));)
-            sweep_one(p, e->d_name);
+            sweep_one(&s, e->d_name);
         closedir(d);
     }
-    store_each_job(p->store, sweep_store, p, &ignored);
-    p->trash = true; /* the last pool's */
+    store_each_job(p->store, sweep_store, &s, &err);
+    skip_numbers(&s);
+    p->trash = p->trash_all = true; /* the last pool's */
+    pool_wake(p, clock_boot_us());
 }
 
-static char *find_runner(void)
+/* It lies beside the pool; in the build directory, in its module's. */
+static char *find_program(const char *name, const char *module)
 {
     char self[PATH_MAX];
     ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
@@ -142,11 +189,11 @@ static char *find_runner(void)
         return NULL;
     self[n] = '\0';
     const char *dir = dirname(self);
-    char *beside = mem_printf("%s/stint-runner", dir);
+    char *beside = mem_printf("%s/%s", dir, name);
     if (access(beside, X_OK) == 0)
         return beside;
     free(beside);
-    return mem_printf("%s/../runner/stint-runner", dir); /* in the build directory */
+    return mem_printf("%s/../%s/%s", dir, module, name);
 }
 
 static int open_dirs(struct pool *p, const char *path, struct error *err)
@@ -190,7 +237,7 @@ static int lock_dir(struct pool *p, struct error *err)
 
 int pool_open_state(struct pool *p, const char *path, struct error *err)
 {
-    *p = (struct pool){ .dir = -1, .jobs_dir = -1, .lock = -1, .wake_at = INT64_MAX };
+    *p = (struct pool){ .dir = -1, .jobs_dir = -1, .lock = -1, .upload_fd = -1, .wake_at = INT64_MAX };
     p->started_us = clock_wall_us();
     p->started_boot_us = clock_boot_us();
     p->logs_due_us = INT64_MAX;
@@ -205,7 +252,11 @@ int pool_open_state(struct pool *p, const char *path, struct error *err)
     if (identity_of(geteuid(), &p->owner, err) < 0 || queue_open(p->dir_path, &p->queue, err) < 0 ||
         store_open(p->store_path, &p->store, err) < 0 || queue_last_event(p->queue, &p->last_event, err) < 0)
         return -1;
-    p->runner_path = find_runner();
+    store_patience(p->store, STORE_PATIENCE_US); /* the loop does not wait for others; children do */
+    if (upload_open(p, err) < 0)
+        return -1;
+    p->runner_path = find_program("stint-runner", "runner");
+    p->transport_path = find_program("stint-store", "store");
     p->loop = loop_new();
     p->retry = loop_timer(p->loop, INT64_MAX, on_retry, p);
     p->wake = loop_timer(p->loop, INT64_MAX, on_wake, p);
@@ -232,6 +283,8 @@ int pool_open(struct pool *p, const char *path, struct error *err)
 void pool_close(struct pool *p)
 {
     api_close(p);
+    task_close_all(p);
+    upload_close(p);
     active_drop_all(p);
     userlog_close(p);
     store_close(p->store);
@@ -246,6 +299,7 @@ void pool_close(struct pool *p)
     free(p->jobs_path);
     free(p->store_path);
     free(p->runner_path);
+    free(p->transport_path);
     file_close(&p->jobs_dir);
     file_close(&p->dir);
     file_close(&p->lock);

@@ -96,6 +96,8 @@ static void on_commit(struct fold *f)
     ad_set_int(row, "Stint", f->active->stint);
     ad_set_int(row, "Time", f->wall_us);
     ad_set_string(row, "Kind", "checkpoint");
+    if (ad_int(f->job.ad, "SafeGeneration", 0) == generation) /* an uploader found it before its record got here */
+        ad_set_bool(row, "Safe", true);
     if (queue_put_checkpoint(f->pool->queue, f->job.id, generation, row, f->err) < 0)
         f->failed = -1;
     struct ad *ad = f->job.ad;
@@ -114,6 +116,7 @@ static void on_commit(struct fold *f)
     ad_remove(ad, "LossesInARow");
     ad_remove(ad, "CheckpointAsked");
     ad_remove(ad, "FailuresInARow");
+    upload_want(f->pool);
     fold_emit(f, event);
 }
 

@@ -19,5 +19,5 @@ int move_job(struct pool *p, struct queue_job *job, enum job_event event, struct
 
 void move_clean(struct pool *p, struct job_id id)
 {
-    trash_put(p, id);
+    trash_put(p, id, true);
 }

@@ -23,6 +23,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+enum { CONFIG_TEXT_MAX = 1024 };
+
 struct config {
     int cpus;
     int64_t memory_mb;
@@ -35,6 +37,14 @@ struct config {
     int keep_generations;
     int max_jobs_per_user; /* 0 = as many as they like */
     bool limits; /* use cgroups where possible */
+    /* The checkpoint store. */
+    int64_t store_quota, store_user_quota; /* bytes; 0 = none */
+    int64_t store_low_space; /* bytes; -1 = auto */
+    int checkpoint_tail;
+    int64_t store_verify_us; /* every newest checkpoint is read through once in this time; 0 = never */
+    /* Where its checkpoints go as well; "" = nowhere. */
+    char remote_store[CONFIG_TEXT_MAX], remote_endpoint[CONFIG_TEXT_MAX], remote_region[CONFIG_TEXT_MAX],
+        remote_credentials[CONFIG_TEXT_MAX];
 };
 
 /* A job that holds a slot. */
@@ -62,6 +72,8 @@ struct waiting {
     int64_t not_before_us; /* boot clock */
 };
 
+struct task;        /* a child that does one long thing: see task.h */
+struct stream;      /* its client: see stream.c */
 struct waiter;      /* a client that waits for events: see api.c */
 struct blocked_log; /* a user's log that could not be written: see userlog.c */
 
@@ -70,7 +82,7 @@ struct pool {
     struct queue *queue;
     struct store *store;
     struct config config;
-    char *dir_path, *jobs_path, *store_path, *runner_path;
+    char *dir_path, *jobs_path, *store_path, *runner_path, *transport_path;
     int dir, jobs_dir, lock;
     bool machine_wide;
     struct identity owner;
@@ -78,8 +90,17 @@ struct pool {
     int64_t started_boot_us; /* the history ages by the boot clock from here */
     pid_t sweeper;         /* the child that removes what is in the trash; 0 = none */
     bool trash;            /* there may be something */
+    bool trash_all;        /* also what an earlier pool's child may not have come to */
     int64_t trash_at_us;   /* boot clock: when it is emptied */
     int trash_count;       /* names in it are unique for a pool's life */
+    pid_t uploader;        /* the child that sends checkpoints to the remote store; 0 = none */
+    bool upload;           /* there may be something to send */
+    bool upload_all;       /* the last pool may not have heard of all that is safe */
+    int64_t upload_at_us;  /* boot clock: not before */
+    int upload_fd;         /* what it says */
+    struct loop_watch *upload_watch;
+    struct buf upload_said;
+    pid_t scrubber;        /* the child that reads a part of the store; 0 = none */
     const char *limits; /* "cgroup v2" …, NULL = none */
     struct error limits_reason;
 
@@ -106,6 +127,8 @@ struct pool {
     struct loop_watch *http_watch;
     bool http_again; /* a connection ended: see api.c */
     struct waiter *waiters;
+    struct task *tasks;
+    struct stream *streams;
 };
 
 /* daemon.c: the pool's life. Whatever they return, pool_close ends it. Outcomes POOL_LOCKED (a pool runs here already),
@@ -132,9 +155,23 @@ bool place_is_machine_wide(void);
 
 /* trash.c: what is removed may be millions of files, and the loop does not wait for that: it is renamed into a directory which a
  * child empties. */
-void trash_put(struct pool *p, struct job_id id);
+void trash_put(struct pool *p, struct job_id id, bool leaves_now); /* the job has just left the queue; else it did long ago */
+/* Pins all checkpoints of a job that the queue does not know; false when it has none. */
+bool trash_keep(struct pool *p, struct job_id id);
 void trash_round(struct pool *p);
 void trash_reaped(struct pool *p, pid_t pid, int status);
+
+/* upload.c: checkpoints to the remote store, by a child. */
+int upload_open(struct pool *p, struct error *err);
+void upload_want(struct pool *p); /* there is a new checkpoint */
+void upload_forget(struct pool *p, const char *job);
+void upload_round(struct pool *p);
+void upload_reaped(struct pool *p, pid_t pid, int status);
+void upload_close(struct pool *p);
+
+/* scrub.c: reads a part of the store's newest checkpoints at every tick, by a child. */
+void scrub_tick(struct pool *p, int64_t tick_us);
+void scrub_reaped(struct pool *p, pid_t pid);
 
 /* config.c: the settings of stint.conf (man/stint.conf.5.scd) over the defaults of this machine. An error names the line. */
 int config_read(struct pool *p, struct error *err);
@@ -186,12 +223,17 @@ void userlog_close(struct pool *p);
 
 /* submit.c, actions.c: what people ask for; `uid` is who asks. Errors of kind ERR_DENIED and ERR_INVALID are theirs. */
 bool submit_is_own(const char *name); /* an attribute that only the pool sets */
+void submit_drop_own(struct ad *ad);
+/* Whether a user may have so many jobs more. */
+int submit_check_count(const struct pool *p, uid_t uid, const char *owner, int64_t more, struct error *err);
 /* What every job must have, and how large it may be. */
 int submit_check(const struct ad *full, struct error *err);
 /* In a machine-wide pool priorities order the jobs of all users, until there is fair share: so nobody but root goes far. */
 void submit_clamp(const struct pool *p, uid_t uid, struct queue_job *job);
 int submit_cluster(struct pool *p, uid_t uid, const struct ad *request, struct ad *answer, struct error *err);
 int actions_run(struct pool *p, uid_t uid, const struct ad *request, struct ad *answer, struct error *err);
+/* Whether an edit may set these. */
+int actions_check_set(const struct ad *set, struct error *err);
 int actions_edit(struct pool *p, uid_t uid, struct job_id id, const struct ad *request, struct error *err);
 /* Asks every job to leave. */
 void actions_vacate_all(struct pool *p);

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "base/buf.h"
-#include "pool/pool.h"
+#include "pool/task.h"
 
 struct request {
     struct pool *pool;
@@ -20,6 +20,9 @@ struct request {
     int64_t raw_offset, raw_size;
     const char *raw_state;
     bool large; /* it took memory that is better given back */
+    const char *word;  /* what stands for "#" in the path; borrowed */
+    struct task *task; /* set by a handler: what answers, piece by piece */
+    bool busy;         /* set by a handler: refused because there is too much of it already */
 };
 
 enum { REQUEST_NOT_FOUND = 1 };
@@ -40,7 +43,12 @@ struct request_job {
 };
 bool request_may_see(struct request *rq, struct job_id id, struct request_job *last);
 
+/* Whether it is root or the pool's owner who asks. */
+bool request_is_master(const struct request *rq);
+
 /* Handlers fill `answer`; outcome REQUEST_NOT_FOUND. */
 typedef int request_fn(struct request *rq, struct ad *answer, struct error *err);
 request_fn output_get;                                      /* output.c */
+request_fn ckpt_post;                                       /* ckpt.c */
+request_fn branch_rewind, branch_clone;                     /* branch.c */
 request_fn list_jobs, list_events, list_ledger, list_users; /* list.c */

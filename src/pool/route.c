@@ -19,27 +19,17 @@ int64_t request_number(const struct request *rq, const char *name, int64_t fallb
     return text ? strtoll(text, NULL, 10) : fallback;
 }
 
-static bool note_owner(void *data, const struct queue_job *job)
-{
-    *(int64_t *)data = job->uid;
-    return false;
-}
-
 bool request_may_see(struct request *rq, struct job_id id, struct request_job *last)
 {
     struct pool *p = rq->pool;
-    struct queue_filter filter = { .id = id, .limit = 1 };
     struct error ignored;
-    int64_t owner = -1;
+    struct queue_owner owner;
     if (!p->machine_wide || rq->uid == 0)
         return true; /* nobody else got this far */
     if (last->id.cluster == id.cluster && last->id.proc == id.proc)
         return last->may;
-    queue_each_job(p->queue, &filter, note_owner, &owner, &ignored);
-    filter.history = true;
-    if (owner < 0)
-        queue_each_job(p->queue, &filter, note_owner, &owner, &ignored);
-    *last = (struct request_job){ .id = id, .may = owner >= 0 && pool_may(p, rq->uid, (uid_t)owner) };
+    bool known = queue_get_owner(p->queue, id, &owner, &ignored) == 0;
+    *last = (struct request_job){ .id = id, .may = known && pool_may(p, rq->uid, owner.uid) };
     return last->may;
 }
 
@@ -48,6 +38,7 @@ void request_release(struct request *rq)
     buf_release(&rq->body);
     buf_release(&rq->raw);
     ad_free(rq->input);
+    task_leave(rq->task);
 }
 
 /* ---- handlers ---- */
@@ -98,9 +89,14 @@ static int post_edit(struct request *rq, struct ad *answer, struct error *err)
     return result == QUEUE_ABSENT ? REQUEST_NOT_FOUND : result;
 }
 
+bool request_is_master(const struct request *rq)
+{
+    return rq->uid == 0 || rq->uid == rq->pool->owner.uid;
+}
+
 static int check_master(struct request *rq, struct error *err)
 {
-    if (rq->uid == 0 || rq->uid == rq->pool->owner.uid)
+    if (request_is_master(rq))
         return 0;
     return error_set(err, ERR_DENIED, "only '%s' may do that to this pool", rq->pool->owner.name);
 }
@@ -131,7 +127,7 @@ static int post_reschedule(struct request *rq, struct ad *answer, struct error *
 
 /* ---- routes ---- */
 
-/* "*" stands for a job's id. */
+/* "*" stands for a job's id, "#" at the end for a word. */
 static const struct {
     const char *method, *path;
     request_fn *fn;
@@ -149,11 +145,19 @@ static const struct {
     { "GET", "/v1/events", list_events },
     { "GET", "/v1/ledger", list_ledger },
     { "GET", "/v1/users", list_users },
+    { "POST", "/v1/checkpoints/#", ckpt_post },
+    { "POST", "/v1/jobs/*/rewind", branch_rewind },
+    { "POST", "/v1/jobs/*/clone", branch_clone },
 };
 
-static bool match(const char *pattern, const char *url, struct job_id *id)
+static bool match(const char *pattern, const char *url, struct request *rq)
 {
-    const char *star = strchr(pattern, '*');
+    const char *star = strchr(pattern, '*'), *hash = strchr(pattern, '#');
+    struct job_id *id = &rq->id;
+    if (hash && strncmp(pattern, url, (size_t)(hash - pattern)) == 0)
+        rq->word = url + (hash - pattern);
+    if (hash)
+        return rq->word && *rq->word;
     if (!star)
         return strcmp(pattern, url) == 0;
     size_t before = (size_t)(star - pattern);
@@ -168,8 +172,9 @@ int request_run(struct request *rq, const char *method, const char *url, struct 
 {
     ad_free(rq->input);
     rq->input = NULL;
+    rq->word = NULL;
     for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
-        if (strcmp(routes[i].method, method) != 0 || !match(routes[i].path, url, &rq->id))
+        if (strcmp(routes[i].method, method) != 0 || !match(routes[i].path, url, rq))
             continue;
         if (!rq->pool->machine_wide && check_master(rq, err) < 0)
             return -1;

@@ -151,6 +151,10 @@ static void set_limits(const struct pool *p, const struct queue_job *job, const 
     if (ad_has(full, "RequestDisk"))
         ad_set_int(grant, "DiskLimitKb", job->disk_kb);
     ad_set_int(grant, "KeepGenerations", p->config.keep_generations);
+    ad_set_int(grant, "CheckpointTail", p->config.checkpoint_tail);
+    ad_set_int(grant, "StoreQuota", p->config.store_quota);
+    ad_set_int(grant, "StoreUserQuota", p->config.store_user_quota);
+    ad_set_int(grant, "StoreLowSpace", p->config.store_low_space);
     ad_set_int(grant, "CheckpointIntervalUs", p->config.checkpoint_interval_us);
     ad_set_int(grant, "CheckpointTimeoutUs", p->config.checkpoint_timeout_us);
     ad_set_int(grant, "MaxVacateUs", p->config.max_vacate_us);

@@ -15,7 +15,7 @@ static const char *const own[] = {
     "CommittedTime", "RemoteWallClockTime", "RemoteUserCpu", "RemoteSysCpu", "ImageSize", "ResidentSetSize", "DiskUsage",
     "ExitCode", "ExitSignal", "ExitBySignal", "CompletionDate", "LastStintStartUs", "Retries", "Deliver", "DeliverBoot",
     "BackOff", "KillsInARow", "FailuresInARow", "LossesInARow", "CheckpointAsked", "RunnersLost", "LeaveReason", "LeaveCause", "LeaveFast", "LeaveCode",
-    "LastEndCause", "TotalUserUs", "TotalSysUs", "HoldReasonCode", "HoldReasonSubCode",
+    "ClonedFrom", "ImportedFrom", "LastEndCause", "SafeGeneration", "LastSafeTime", "TotalUserUs", "TotalSysUs", "HoldReasonCode", "HoldReasonSubCode",
 };
 
 bool submit_is_own(const char *name)
@@ -26,7 +26,7 @@ bool submit_is_own(const char *name)
     return false;
 }
 
-static void drop_own(struct ad *ad)
+void submit_drop_own(struct ad *ad)
 {
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
         ad_remove(ad, own[i]);
@@ -66,7 +66,7 @@ static int check(struct submission *s, struct error *err)
     if (procs > 0 && (int64_t)procs != s->count)
         return error_set(err, ERR_INVALID, "%lld jobs but %zu ads", (long long)s->count, procs);
     s->cluster = ad_copy(ad);
-    drop_own(s->cluster);
+    submit_drop_own(s->cluster);
     return check_size(s->cluster, err); /* once for all; of a job only what is its own */
 }
 
@@ -94,7 +94,7 @@ static int make_job(struct submission *s, int proc, const struct ad *difference,
                     struct error *err)
 {
     struct ad *own_ad = difference ? ad_copy(difference) : ad_new();
-    drop_own(own_ad);
+    submit_drop_own(own_ad);
     *job = (struct queue_job){
         .id = { .cluster = s->number, .proc = proc }, .uid = s->uid, .state = JOB_IDLE, .submitted_us = s->now_us, .ad = own_ad,
     };
@@ -145,17 +145,16 @@ static int add_jobs(struct submission *s, struct error *err)
     return 0;
 }
 
-static int check_count(struct submission *s, struct error *err)
+int submit_check_count(const struct pool *p, uid_t uid, const char *owner, int64_t more, struct error *err)
 {
-    const struct pool *p = s->pool;
     int64_t most = p->config.max_jobs_per_user, count;
-    if (most == 0 || (p->machine_wide && s->uid == 0))
+    if (most == 0 || (p->machine_wide && uid == 0))
         return 0;
-    if (queue_count_owned(p->queue, s->uid, &count, err) < 0)
+    if (queue_count_owned(p->queue, uid, &count, err) < 0)
         return -1;
-    if (count + s->count > most)
+    if (count + more > most)
         return error_set(err, ERR_LIMIT, "%lld jobs more would be too many: a user may have %lld in the queue and '%s' has %lld",
-                         (long long)s->count, (long long)most, s->owner.name, (long long)count);
+                         (long long)more, (long long)most, owner, (long long)count);
     return 0;
 }
 
@@ -174,7 +173,7 @@ static int take_number(struct submission *s, struct error *err)
 static int store_all(struct submission *s, struct error *err)
 {
     struct queue *q = s->pool->queue;
-    if (check_count(s, err) < 0 || queue_begin(q, err) < 0)
+    if (submit_check_count(s->pool, s->uid, s->owner.name, s->count, err) < 0 || queue_begin(q, err) < 0)
         return -1;
     int result = take_number(s, err);
     if (result == 0)

@@ -17,6 +17,10 @@
 static const char sql_reserve[] =
     "INSERT INTO counter (name, value) VALUES ('cluster', 1 + coalesce((SELECT max(id) FROM cluster), 0))"
     " ON CONFLICT DO UPDATE SET value = max(value + 1, excluded.value) RETURNING value";
+static const char sql_last_cluster[] = "SELECT max(coalesce((SELECT value FROM counter WHERE name = 'cluster'), 0),"
+                                       " coalesce((SELECT max(id) FROM cluster), 0))";
+static const char sql_skip_clusters[] = "INSERT INTO counter (name, value) VALUES ('cluster', ?1)"
+                                        " ON CONFLICT DO UPDATE SET value = max(value, excluded.value)";
 static const char sql_note_reserved[] = "INSERT INTO reservation (cluster, uid) VALUES (?1, ?2)";
 static const char sql_trim_reserved[] = "DELETE FROM reservation WHERE uid = ?1 AND cluster <= (SELECT cluster FROM reservation"
                                         " WHERE uid = ?1 ORDER BY cluster DESC LIMIT 1 OFFSET 1000)";
@@ -33,6 +37,7 @@ static const char sql_put[] = "UPDATE job SET uid = ?2, owner = ?3, state = ?4, 
                               " memory_mb = ?8, disk_kb = ?9, stint = ?10, journal_offset = ?11, ad = ?12 WHERE id = ?1";
 static const char sql_finish[] = "INSERT INTO past (finished_us, " COLUMNS ") SELECT ?2, " COLUMNS " FROM job WHERE id = ?1";
 static const char sql_remove[] = "DELETE FROM job WHERE id = ?1";
+static const char sql_owner[] = "SELECT uid, owner, 1 FROM job WHERE id = ?1 UNION ALL SELECT uid, owner, 0 FROM past WHERE id = ?1 LIMIT 1";
 static const char sql_count[] = "SELECT state, count(*) FROM job GROUP BY state";
 
 /* The selections have the same parameters: first and last key, owner or NULL, states, limit, lowest of the states. Which is
@@ -60,6 +65,24 @@ void queue_job_release(struct queue_job *job)
 {
     ad_free(job->ad);
     *job = (struct queue_job){ 0 };
+}
+
+int queue_last_cluster(struct queue *queue, int *cluster, struct error *err)
+{
+    auto_statement struct statement st = { 0 };
+    if (statement_open(queue, sql_last_cluster, &st, err) < 0 || statement_step(&st, err) < 0)
+        return -1;
+    *cluster = (int)take_int(&st);
+    return 0;
+}
+
+int queue_skip_clusters(struct queue *queue, int cluster, struct error *err)
+{
+    auto_statement struct statement st = { 0 };
+    if (statement_open(queue, sql_skip_clusters, &st, err) < 0)
+        return -1;
+    bind_int(&st, cluster);
+    return statement_run(&st, NULL, err);
 }
 
 int queue_reserve_cluster(struct queue *queue, int *cluster, struct error *err)
@@ -206,6 +229,21 @@ int queue_get_job(struct queue *queue, struct job_id id, struct queue_job *out, 
     if (r == 0)
         return QUEUE_ABSENT;
     return r < 0 ? -1 : take_job(&st, out, err);
+}
+
+int queue_get_owner(struct queue *queue, struct job_id id, struct queue_owner *owner, struct error *err)
+{
+    auto_statement struct statement st = { 0 };
+    if (statement_open(queue, sql_owner, &st, err) < 0)
+        return -1;
+    bind_int(&st, queue_key(id));
+    int r = statement_step(&st, err);
+    if (r <= 0)
+        return r == 0 ? QUEUE_ABSENT : -1;
+    owner->uid = (uid_t)take_int(&st);
+    snprintf(owner->name, sizeof owner->name, "%s", take_text(&st));
+    owner->is_active = take_int(&st) != 0;
+    return 0;
 }
 
 int queue_put_job(struct queue *queue, const struct queue_job *job, struct error *err)

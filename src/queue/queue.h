@@ -48,6 +48,10 @@ void queue_job_release(struct queue_job *job);
 
 /* A cluster number that nobody else gets, durable with the transaction. */
 int queue_reserve_cluster(struct queue *queue, int *cluster, struct error *err);
+/* The highest number that has ever been reserved, or skipped; 0 = none. */
+int queue_last_cluster(struct queue *queue, int *cluster, struct error *err);
+/* From now on numbers above `cluster` are reserved. Durable with the transaction. */
+int queue_skip_clusters(struct queue *queue, int cluster, struct error *err);
 /* The same for a later transaction of that user. The last thousand of a user are kept; the numbers of the others are lost. */
 int queue_reserve_for(struct queue *queue, uid_t uid, int *cluster, struct error *err);
 /* Uses it up. Outcome QUEUE_ABSENT: that user has not reserved it, or has used it. */
@@ -77,6 +81,13 @@ struct queue_filter {
  * change what is iterated over. */
 int queue_each_job(struct queue *queue, const struct queue_filter *filter,
                    bool (*fn)(void *data, const struct queue_job *job), void *data, struct error *err);
+/* Whose job it is or was, without looking at its ad. Outcome QUEUE_ABSENT: neither active nor past. */
+struct queue_owner {
+    uid_t uid;
+    char name[64];
+    bool is_active;
+};
+int queue_get_owner(struct queue *queue, struct job_id id, struct queue_owner *owner, struct error *err);
 /* Number of a user's active jobs. */
 int queue_count_owned(struct queue *queue, uid_t uid, int64_t *count, struct error *err);
 /* Number of active jobs per state into counts[JOB_STATE_COUNT]. */

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { STRANGER = 54321, JOBS_MAX = 40, QUERY_MAX = 300, REQUESTS_MAX = 32 };
@@ -140,8 +141,10 @@ static void ask(bool stranger, const char *method, char *url, const char *body, 
     pool.machine_wide = stranger;
     buf_add(&rq.body, body, body_len);
     check_answer(&rq, request_run(&rq, method, url, answer, &err), answer, &err);
-    check_pool();
     request_release(&rq);
+    for (pid_t pid; (pid = waitpid(-1, NULL, 0)) > 0;) /* what it has started is killed, and then what it leaves is undone */
+        task_reaped(&pool, pid);
+    check_pool();
     free(query.text);
 }
 

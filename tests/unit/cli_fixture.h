@@ -20,6 +20,7 @@ struct fake_line {
     const char *request;
     const char *raw;
     int times;
+    size_t len; /* of raw; 0 = it is a text */
 };
 
 struct fake_pool {
@@ -72,7 +73,7 @@ static inline void fake_serve(struct fake_pool *pool, int listener, const struct
             used[i]++;
             file_write_all(log, request.data, request.len, NULL);
             if (script[i].raw)
-                file_write_all(fd, script[i].raw, strlen(script[i].raw), NULL);
+                file_write_all(fd, script[i].raw, script[i].len ? script[i].len : strlen(script[i].raw), NULL);
             break;
         }
         close(fd);

@@ -132,13 +132,40 @@ static void wrong_command_lines_exit_with_2_and_say_what_was_meant(void **state)
         { { "pool", "start", "--vacate" }, "goes with 'stop' only" },
         { { "completion", "tcsh" }, "bash, zsh and fish" },
         { { "help", "sumbit" }, "did you mean 'submit'?" },
+        { { "help", "ckpt", "lss" }, "did you mean 'ls'?" },
+        { { "help", "show", "me" }, "no commands of its own" },
+        { { "ckpt" }, "usage: stint ckpt COMMAND" },
+        { { "ckpt", "verifi" }, "did you mean 'verify'?" },
+        { { "ckpt", "show" }, "needs CHECKPOINT" },
+        { { "ckpt", "show", "7.0", "8.0" }, "one too many" },
+        { { "ckpt", "show", "7.0@" }, "not a checkpoint" },
+        { { "ckpt", "ls", "7.0@03" }, "not a checkpoint" },
+        { { "ckpt", "ls", "7.0@0" }, "not a checkpoint" },
+        { { "ckpt", "ls", "@3" }, "not a checkpoint" },
+        { { "ckpt", "pin", "x" }, "not a checkpoint" },
+        { { "ckpt", "cat", "7.0" }, "needs CHECKPOINT FILE" },
+        { { "ckpt", "diff", "7.0" }, "needs CHECKPOINT CHECKPOINT" },
+        { { "ckpt", "rm", "7.0" }, "does not say which" },
+        { { "ckpt", "gc", "7.0" }, "takes no operand" },
+        { { "ckpt", "import", "-" }, "not from standard input" },
+        { { "ckpt", "import", "a", "--unverified", "--key=k" }, "not both" },
+        { { "ckpt", "export", "7.0", "-o-", "--json" }, "needs a name" },
+        { { "rewind", "7.0" }, "to which checkpoint?" },
+        { { "rewind", "7.0", "--to=0" }, "not the number of a checkpoint" },
+        { { "rewind", "7.0", "--to=x" }, "not a number" },
+        { { "rewind", "x", "--to=1" }, "not a job's ID" },
+        { { "rewind", "7.0@" }, "not the number of a checkpoint" },
+        { { "rewind", "7.0@3x" }, "not a job's ID" },
+        { { "rewind", "7.0@3", "--to=3" }, "and so does '--to'" },
+        { { "clone", "7.0", "--at=-1" }, "not a number" },
+        { { "clone", "7.0", "8.0" }, "not of the form NAME=VALUE" },
         { { "q", "--af", "a-b" }, NULL }, /* needs a pool before it is looked at: see test_cli_api */
     };
     (void)state;
     setenv("STINT_DIR", "/nonexistent/stint-test", 1);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         const char *const *w = rows[i].words;
-        struct cli_result r = cli_run(w[0], w[1], w[2], w[3], NULL);
+        struct cli_result r = cli_run(w[0], w[1], w[2], w[3], w[4], NULL);
         if (!rows[i].sentence) {
             assert_int_equal(r.status, CLI_FAILURE);
         } else {
@@ -182,11 +209,10 @@ static void every_command_has_help_and_is_in_the_overview_and_the_completions(vo
     cli_result_release(&overview);
 }
 
-static void every_command_that_prints_has_json(void **state)
+static void check_json(const struct cli_command *commands)
 {
-    static const char *const without[] = { "log", "completion", "help", "version" };
-    (void)state;
-    for (const struct cli_command *c = cli_commands(); c->name; c++) {
+    static const char *const without[] = { "log", "ckpt", "ckpt cat", "completion", "help", "version" };
+    for (const struct cli_command *c = commands; c->name; c++) {
         bool json = false, exempt = false;
         for (const struct cli_option *o = c->options; o->name; o++)
             json = json || strcmp(o->name, "json") == 0;
@@ -194,6 +220,39 @@ static void every_command_that_prints_has_json(void **state)
             exempt = exempt || strcmp(without[i], c->name) == 0;
         if (json == exempt)
             fail_msg("%s: json %d", c->name, json);
+        if (c->subs)
+            check_json(c->subs);
+    }
+}
+
+static void every_command_that_prints_has_json(void **state)
+{
+    (void)state;
+    check_json(cli_commands());
+}
+
+static void every_command_of_a_command_has_help_and_is_in_the_completions(void **state)
+{
+    static const char *const shells[] = { "bash", "zsh", "fish" };
+    const struct cli_command *ckpt = cli_find("ckpt");
+    (void)state;
+    for (const struct cli_command *c = ckpt->subs; c->name; c++) {
+        auto_free char *usage = mem_printf("usage: stint %s", c->name);
+        struct cli_result by_command = cli_run("help", "ckpt", cli_sub_name(c), NULL);
+        struct cli_result by_option = cli_run("ckpt", cli_sub_name(c), "--help", NULL);
+        struct cli_result overview = cli_run("ckpt", "--help", NULL);
+        assert_int_equal(by_option.status, CLI_OK);
+        assert_string_equal(by_command.out, by_option.out);
+        assert_contains(by_command.out, usage);
+        assert_contains(overview.out, c->summary);
+        for (size_t i = 0; i < 3; i++) {
+            auto_buf struct buf script = { 0 };
+            assert_true(cli_print_completion(shells[i], &script));
+            assert_contains(buf_cstr(&script), cli_sub_name(c));
+        }
+        cli_result_release(&by_command);
+        cli_result_release(&by_option);
+        cli_result_release(&overview);
     }
 }
 
@@ -217,24 +276,30 @@ static char *entry_of(const char *page, const char *command)
     return at ? mem_dup_n(at + 1, strcspn(at + 1, "\n")) : mem_dup("");
 }
 
-static void the_manual_page_knows_every_command_and_option(void **state)
+static void check_manual(const char *name, const struct cli_command *commands)
 {
-    auto_free char *page = read_document("man/stint.1.scd");
-    (void)state;
-    for (const struct cli_command *c = cli_commands(); c->name; c++) {
+    auto_free char *page = read_document(name);
+    for (const struct cli_command *c = commands; c->name; c++) {
         auto_free char *entry = NULL;
         if (strcmp(c->name, "pool") == 0)
             entry = mem_dup(page);
         else
             entry = entry_of(page, c->name);
         if (!entry[0])
-            fail_msg("stint(1) does not know '%s'", c->name);
+            fail_msg("%s does not know '%s'", name, c->name);
         for (const struct cli_option *o = c->options; o->name; o++) {
             auto_free char *option = mem_printf("--%s*", o->name);
             if (!strstr(entry, option) && strcmp(o->name, "constraint") != 0 && strcmp(o->name, "all") != 0)
-                fail_msg("stint(1) does not know '%s --%s'", c->name, o->name);
+                fail_msg("%s does not know '%s --%s'", name, c->name, o->name);
         }
     }
+}
+
+static void the_manual_pages_know_every_command_and_option(void **state)
+{
+    (void)state;
+    check_manual("man/stint.1.scd", cli_commands());
+    check_manual("man/stint-ckpt.1.scd", cli_find("ckpt")->subs);
 }
 
 static void bash_takes_its_completion(void **state)
@@ -246,7 +311,11 @@ static void bash_takes_its_completion(void **state)
     cli_print_completion("bash", &script);
     buf_text(&script, "\nCOMP_WORDS=(stint sub); COMP_CWORD=1; _stint; [ \"${COMPREPLY[*]}\" = submit ] || exit 1\n"
                       "COMP_WORDS=(stint pool st); COMP_CWORD=2; _stint; [ \"${COMPREPLY[*]}\" = 'start stop status' ] || exit 2\n"
-                      "COMP_WORDS=(stint q --js); COMP_CWORD=2; _stint; [ \"${COMPREPLY[*]}\" = --json ] || exit 3\n");
+                      "COMP_WORDS=(stint q --js); COMP_CWORD=2; _stint; [ \"${COMPREPLY[*]}\" = --json ] || exit 3\n"
+                      "COMP_WORDS=(stint ckpt ver); COMP_CWORD=2; _stint; [ \"${COMPREPLY[*]}\" = verify ] || exit 4\n"
+                      "COMP_WORDS=(stint ckpt rm --fo); COMP_CWORD=3; _stint; [ \"${COMPREPLY[*]}\" = --force ] || exit 5\n"
+                      "_stint_checkpoints() { echo 7.0@1 7.0@2 8.0@1; }\n"
+                      "COMP_WORDS=(stint ckpt show 7.0@); COMP_CWORD=3; _stint; [ \"${COMPREPLY[*]}\" = '7.0@1 7.0@2' ] || exit 6\n");
     scratch_write(&dir, "script", script.data, script.len);
     auto_free char *command = mem_printf("bash %s/script", dir.path);
     assert_int_equal(system(command), 0);
@@ -278,7 +347,8 @@ int main(void)
         cmocka_unit_test(wrong_command_lines_exit_with_2_and_say_what_was_meant),
         cmocka_unit_test(every_command_has_help_and_is_in_the_overview_and_the_completions),
         cmocka_unit_test(every_command_that_prints_has_json),
-        cmocka_unit_test(the_manual_page_knows_every_command_and_option),
+        cmocka_unit_test(every_command_of_a_command_has_help_and_is_in_the_completions),
+        cmocka_unit_test(the_manual_pages_know_every_command_and_option),
         cmocka_unit_test(bash_takes_its_completion),
         cmocka_unit_test(the_version_is_printed_in_both_ways),
     };

@@ -41,7 +41,10 @@ static void every_setting_is_taken(void **state)
     assert_ok(read_text(l,
                         "# a comment\n\n   \t\n  # another one\n"
                         "cpus = 3\nmemory=2G\n  disk\t=\t 512 MiB \ncheckpoint_interval = 15m\r\nCheckpoint_Timeout = 90\n"
-                        "max_vacate_time = 1h30m\nkeep_generations = 5\nhistory = 1d\nusage_halflife = 2:30:00\nlimits = OFF",
+                        "max_vacate_time = 1h30m\nkeep_generations = 5\nhistory = 1d\nusage_halflife = 2:30:00\nlimits = OFF\n"
+                        "store_quota = 2T\nstore_quota_per_user = 512 MiB\nstore_low_space = 1000\ncheckpoint_tail = 8\nstore_verify = 3d\n"
+                        "remote_store = s3://my-bucket/some/where\nremote_store_endpoint = https://minio.example.org:9000\n"
+                        "remote_store_region = eu-central-1\nremote_store_credentials = /etc/stint keys\n",
                         &err), err);
     assert_int_equal(c->cpus, 3);
     assert_int_equal(c->memory_mb, 2048);
@@ -53,6 +56,15 @@ static void every_setting_is_taken(void **state)
     assert_int_equal(c->history_us, 86400 * S);
     assert_int_equal(c->usage_halflife_us, 9000 * S);
     assert_false(c->limits);
+    assert_int_equal(c->store_quota, INT64_C(2) << 40);
+    assert_int_equal(c->store_user_quota, 512 << 20);
+    assert_int_equal(c->store_low_space, 1000);
+    assert_int_equal(c->checkpoint_tail, 8);
+    assert_int_equal(c->store_verify_us, 3 * 86400 * S);
+    assert_string_equal(c->remote_store, "s3://my-bucket/some/where");
+    assert_string_equal(c->remote_endpoint, "https://minio.example.org:9000");
+    assert_string_equal(c->remote_region, "eu-central-1");
+    assert_string_equal(c->remote_credentials, "/etc/stint keys");
     assert_null(l->pool.limits);
     assert_contains(l->pool.limits_reason.text, "limits = off");
 }
@@ -90,6 +102,12 @@ static void assert_defaults(const struct place *l)
     assert_int_equal(c->keep_generations, 2);
     assert_int_equal(c->history_us, 30 * 86400 * S);
     assert_int_equal(c->usage_halflife_us, 86400 * S);
+    assert_int_equal(c->store_quota, 0);
+    assert_int_equal(c->store_user_quota, 0);
+    assert_int_equal(c->store_low_space, -1);
+    assert_int_equal(c->checkpoint_tail, 0);
+    assert_int_equal(c->store_verify_us, 7 * 86400 * S);
+    assert_string_equal(c->remote_store, "");
     assert_true(c->limits);
     assert_true(l->pool.limits || l->pool.limits_reason.text[0]);
 }
@@ -127,6 +145,22 @@ static void what_has_no_sense_is_named_with_its_line(void **state)
         { "max_vacate_time = ", "stint.conf:1:", "max_vacate_time" },
         { "usage_halflife = nan", "stint.conf:1:", "usage_halflife" },
         { "limits = on", "stint.conf:1:", "'on' is no value for limits" },
+        { "store_quota = lots", "stint.conf:1:", "'lots' is no value for store_quota" },
+        { "store_quota = -1", "stint.conf:1:", "store_quota" },
+        { "store_quota = auto", "stint.conf:1:", "store_quota" },
+        { "store_quota_per_user =", "stint.conf:1:", "store_quota_per_user" },
+        { "store_low_space = automatic", "stint.conf:1:", "store_low_space" },
+        { "checkpoint_tail = -1", "stint.conf:1:", "checkpoint_tail" },
+        { "checkpoint_tail = all", "stint.conf:1:", "checkpoint_tail" },
+        { "cpus = 1\nremote_store = backup", "stint.conf:2:", "'backup' is no value for remote_store" },
+        { "remote_store = file://backup", "stint.conf:1:", "remote_store" },
+        { "remote_store = s3://", "stint.conf:1:", "remote_store" },
+        { "remote_store = s3://B", "stint.conf:1:", "remote_store" },
+        { "remote_store = http://host/", "stint.conf:1:", "remote_store" },
+        { "remote_store_endpoint = minio:9000", "stint.conf:1:", "remote_store_endpoint" },
+        { "remote_store_endpoint = https://", "stint.conf:1:", "remote_store_endpoint" },
+        { "remote_store_region = a b", "stint.conf:1:", "remote_store_region" },
+        { "remote_store_credentials = keys", "stint.conf:1:", "remote_store_credentials" },
         { "cpu = 4", "stint.conf:1:", "there is no setting 'cpu'" },
         { "= 4", "stint.conf:1:", "there is no setting ''" },
         { "cpus = 1\ncpus 4", "stint.conf:2:", "expected 'name = value'" },
@@ -169,7 +203,8 @@ static void the_manual_names_every_setting(void **state)
 {
     static const char *const names[] = {
         "cpus", "memory", "disk", "limits", "checkpoint_interval", "checkpoint_timeout", "max_vacate_time", "keep_generations",
-        "history", "usage_halflife",
+        "history", "usage_halflife", "store_quota", "store_quota_per_user", "store_low_space", "checkpoint_tail", "store_verify", "remote_store",
+        "remote_store_endpoint", "remote_store_region", "remote_store_credentials",
     };
     auto_buf struct buf manual = { 0 };
     struct error err = { 0 };

@@ -86,11 +86,55 @@ static void what_is_removed_goes_out_of_the_way_and_a_child_removes_it(void **st
     assert_int_equal(unlinkat(f->scratch.fd, "jobs/.trash", AT_REMOVEDIR), 0);
 }
 
+static void skip_numbers(struct fixture *f, int cluster)
+{
+    assert_ok(queue_begin(f->pool.queue, &f->err), f->err);
+    assert_ok(queue_skip_clusters(f->pool.queue, cluster, &f->err), f->err);
+    assert_ok(queue_commit(f->pool.queue, &f->err), f->err);
+}
+
+static void put_checkpoint(struct fixture *f, const char *job)
+{
+    auto_close int dir = openat(f->scratch.fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct store_tree tree = { "work", dir };
+    struct store_source source = { .tree = "work", .name = "state" };
+    struct store_request request = { .job = job, .trees = &tree, .tree_count = 1, .sources = &source, .source_count = 1 };
+    struct store_capture *capture = NULL;
+    struct manifest m = { .generation = 1, .kind = "checkpoint" };
+    auto_close int state = openat(dir, "state", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    assert_int_equal(write(state, job, strlen(job)), strlen(job));
+    assert_ok(store_capture(f->pool.store, &request, &capture, &f->err), f->err);
+    assert_ok(store_commit(capture, &m, &f->err), f->err);
+    store_capture_free(capture);
+    manifest_release(&m);
+}
+
+/* A queue that was lost, or came back from an old copy. */
+static void checkpoints_that_the_queue_never_knew_are_kept_and_their_numbers_skipped(void **state)
+{
+    struct fixture *f = *state;
+    int last;
+    fixture_submit(f, 1, "");
+    put_checkpoint(f, "1.0");
+    put_checkpoint(f, "5.0");
+    for (int starts = 0; starts < 3; starts++) {
+        pool_close(&f->pool);
+        assert_ok(pool_open(&f->pool, f->scratch.path, &f->err), f->err);
+        assert_true(store_pinned(f->pool.store, "5.0", 1));
+        assert_false(store_pinned(f->pool.store, "1.0", 1));
+        assert_ok(queue_last_cluster(f->pool.queue, &last, &f->err), f->err);
+        assert_int_equal(last, 5);
+    }
+    pool_close(&f->pool);
+    fixture_open(f);
+}
+
 static void what_jobs_that_are_gone_left_is_swept_at_the_start(void **state)
 {
     struct fixture *f = *state;
     static const char *const names[] = { "jobs/1.0/work", "jobs/9.0/work", "jobs/note/work" };
     fixture_submit(f, 1, "");
+    skip_numbers(f, 9);
     for (size_t i = 0; i < COUNT(names); i++) {
         auto_free char *path = mem_printf("%s/%s", f->scratch.path, names[i]);
         auto_close int dir = file_make_dirs(path, 0700, &f->err);
@@ -117,6 +161,7 @@ int main(void)
         TEST(a_pools_directory_is_its_own_and_nobody_else_writes_to_it),
         TEST(the_umask_does_not_close_a_pools_directories),
         TEST(what_is_removed_goes_out_of_the_way_and_a_child_removes_it),
+        TEST(checkpoints_that_the_queue_never_knew_are_kept_and_their_numbers_skipped),
         TEST(what_jobs_that_are_gone_left_is_swept_at_the_start),
     };
     return cmocka_run_group_tests_name("pool_life", tests, NULL, NULL);

@@ -302,6 +302,23 @@ static void a_finished_job_is_in_the_history_only(void **state)
     assert_int_equal(queue_finish_job(f->queue, order[0], 1, &f->err), -1);
 }
 
+static void an_owner_is_known_as_long_as_the_job_is(void **state)
+{
+    struct fixture *f = *state;
+    struct queue_owner owner;
+    struct job_id id = { 1, 0 };
+    assert_int_equal(queue_get_owner(f->queue, id, &owner, &f->err), QUEUE_ABSENT);
+    fixture_add(f, 1, 1);
+    assert_ok(queue_get_owner(f->queue, id, &owner, &f->err), f->err);
+    assert_int_equal(owner.uid, 1000);
+    assert_string_equal(owner.name, "ann");
+    assert_true(owner.is_active);
+    assert_ok(queue_finish_job(f->queue, id, 1000, &f->err), f->err);
+    assert_ok(queue_get_owner(f->queue, id, &owner, &f->err), f->err);
+    assert_string_equal(owner.name, "ann");
+    assert_false(owner.is_active);
+}
+
 static bool check_past_job(void *data, const struct queue_job *job)
 {
     struct fixture *f = data;
@@ -555,6 +572,7 @@ int main(void)
         TEST(the_numbers_of_states_are_part_of_the_format),
         TEST(a_full_ad_is_the_clusters_with_the_jobs_on_top),
         TEST(a_finished_job_is_in_the_history_only),
+        TEST(an_owner_is_known_as_long_as_the_job_is),
         TEST(a_past_job_keeps_its_fields_and_its_clusters_ad),
         TEST(events_are_numbered_without_holes_and_selected),
         TEST(events_for_the_log_wait_until_they_are_marked),
