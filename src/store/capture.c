@@ -136,9 +136,8 @@ static int capture_chunk(void *ctx, struct crew_worker *worker, struct crew_file
         note_end(c, file, offset + (int64_t)got);
     if (got == 0)
         return 0;
-    int r = piece_take(c, worker, file->index, chunk, got, &piece, err);
-    if (r != 0)
-        return r == PIECE_KNOWN ? 0 : -1;
+    if (piece_take(c, worker, file->index, chunk, got, &piece) == PIECE_KNOWN)
+        return 0;
     return c->stage >= 0 ? stage_put(c, &piece, worker->data, err) : piece_store(c, worker, &piece, worker->data, err);
 }
 

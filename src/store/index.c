@@ -127,7 +127,6 @@ void index_add(struct store *store, int job_dir, int packs_dir, const struct pac
 struct rebuild {
     struct store *store;
     int fd;
-    int64_t *freed;
 };
 
 static int take_up(void *data, int dir, const char *name, struct error *err)
@@ -142,7 +141,6 @@ static int take_up(void *data, int dir, const char *name, struct error *err)
     if (st.st_nlink == 1) { /* somebody may link it this moment; then it lives on under that name */
         if (fault_point("store.gc.shared") < 0 || (unlinkat(dir, name, 0) < 0 && errno != ENOENT))
             return error_sys(err, "cannot remove pack '%s'", name);
-        *r->freed += st.st_blocks * 512;
         return 0;
     }
     if (r->fd >= 0 && pack_open(dir, &id, &r->store->seal, &pack, &ignored) == 0) {
@@ -164,9 +162,9 @@ static int rebuild_one(void *data, int dir, const char *name, struct error *err)
     return layout_each_name(shared, take_up, r, err);
 }
 
-int index_rebuild(struct store *store, int64_t *freed, struct error *err)
+int index_rebuild(struct store *store, struct error *err)
 {
-    struct rebuild r = { .store = store, .freed = freed };
+    struct rebuild r = { .store = store };
     auto_close int all = openat(store->dir, LAYOUT_SHARED, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (all < 0)
         return errno == ENOENT ? 0 : error_sys(err, "cannot open '%s'", LAYOUT_SHARED);

@@ -18,4 +18,4 @@ bool index_link(struct store_capture *c, struct crew_worker *worker, const struc
 /* Lets other jobs know of a job's pack, which is part of a checkpoint. */
 void index_add(struct store *store, int job_dir, int packs_dir, const struct pack *pack);
 /* Removes packs that no job has any more, and writes the indexes anew from the others. */
-int index_rebuild(struct store *store, int64_t *freed, struct error *err);
+int index_rebuild(struct store *store, struct error *err);

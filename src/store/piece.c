@@ -89,14 +89,12 @@ static bool usable(struct store_capture *c, const struct digest *digest, struct 
     return good;
 }
 
-int piece_take(struct store_capture *c, struct crew_worker *worker, size_t entry, size_t chunk, size_t bytes, struct piece *p,
-               struct error *err)
+int piece_take(struct store_capture *c, struct crew_worker *worker, size_t entry, size_t chunk, size_t bytes, struct piece *p)
 {
     struct hint hints[CHUNK_PAGES];
     struct shelf_chain chain;
     size_t at = 0;
     const struct store_entry *e = &c->m.entries[entry];
-    (void)err;
     *p = (struct piece){ .entry = entry, .chunk = chunk, .bytes = (uint32_t)bytes };
     find_prints(c, worker->data, bytes, p);
     if (page_set_count(&p->zero) == pages_of(bytes)) {

@@ -24,8 +24,7 @@ struct piece {
 /* Looks at a chunk in worker->data: what changed, and what to keep. Outcome PIECE_KNOWN: it is the one of the last checkpoint,
  * or zeros, and has been entered already. Otherwise the pages to keep are at the beginning of worker->data. */
 enum { PIECE_KNOWN = 1 };
-int piece_take(struct store_capture *c, struct crew_worker *worker, size_t entry, size_t chunk, size_t bytes, struct piece *piece,
-               struct error *err);
+int piece_take(struct store_capture *c, struct crew_worker *worker, size_t entry, size_t chunk, size_t bytes, struct piece *piece);
 /* Before and after it lies somewhere: whether the piece, and then the pages that came with it, are what they were. */
 void piece_close(struct piece *piece);
 bool piece_whole(const struct piece *piece);

@@ -392,10 +392,10 @@ static void collect_job(void *data, const char *job)
 int store_gc(struct store *store, int64_t *freed, const struct store_progress *progress, struct error *err)
 {
     struct store_usage before, after;
-    int64_t room, shared = 0;
+    int64_t room;
     struct collect g = { .store = store, .progress = progress, .err = err };
     if (store_total_usage(store, &before, &room, err) < 0 || store_each_job(store, count_job, &g, err) < 0 ||
-        store_each_job(store, collect_job, &g, err) < 0 || g.result < 0 || index_rebuild(store, &shared, err) < 0 ||
+        store_each_job(store, collect_job, &g, err) < 0 || g.result < 0 || index_rebuild(store, err) < 0 ||
         store_total_usage(store, &after, &room, err) < 0)
         return -1;
     *freed = before.stored > after.stored ? before.stored - after.stored : 0;
