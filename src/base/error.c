@@ -60,6 +60,7 @@ int error_sys(struct error *err, const char *fmt, ...)
     va_end(ap);
     append_text(err, ": ");
     append_text(err, strerror(sys));
+    errno = sys; /* callers go on deciding by it */
     return -1;
 }
 

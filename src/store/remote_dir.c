@@ -27,7 +27,7 @@
 
 enum {
     BLOCK = 1 << 20,
-    PUBLISH_TRIES = 16,
+    PUBLISH_TRIES = 1000,
     LEFTOVER_SECONDS = 24 * 3600,
 };
 
