@@ -24,17 +24,14 @@ static struct {
     const char *trace;
     const char *once;
     const char *window;
+    const char *file;
     struct rule rules[RULES_MAX];
     int count;
 } fault;
 
-static void read_rules(void)
+static void read_rules(const char *text)
 {
-    fault.ready = true;
-    fault.trace = getenv("STINT_FAULT_TRACE");
-    fault.once = getenv("STINT_FAULT_ONCE");
-    fault.window = getenv("STINT_FAULT_WHILE");
-    const char *text = getenv("STINT_FAULT");
+    fault.count = 0;
     while (text && *text && fault.count < RULES_MAX) {
         struct rule *r = &fault.rules[fault.count];
         char mark = '@';
@@ -45,6 +42,30 @@ static void read_rules(void)
         text = strchr(text, ',');
         text = text ? text + 1 : NULL;
     }
+}
+
+static void read_environment(void)
+{
+    fault.ready = true;
+    fault.trace = getenv("STINT_FAULT_TRACE");
+    fault.once = getenv("STINT_FAULT_ONCE");
+    fault.window = getenv("STINT_FAULT_WHILE");
+    const char *text = getenv("STINT_FAULT");
+    fault.file = text && text[0] == '/' ? text : NULL;
+    if (!fault.file)
+        read_rules(text);
+}
+
+static void read_rule_file(void)
+{
+    char text[512];
+    int saved = errno, fd = open(fault.file, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
+    if (fd >= 0)
+        close(fd);
+    text[n > 0 ? n : 0] = '\0';
+    read_rules(text);
+    errno = saved;
 }
 
 static int error_number(const char *name)
@@ -85,7 +106,9 @@ static bool claim_once(void)
 int fault_point(const char *name)
 {
     if (!fault.ready)
-        read_rules();
+        read_environment();
+    if (fault.file)
+        read_rule_file();
     if (fault.trace)
         trace_pass(name);
     for (int i = 0; i < fault.count; i++) {

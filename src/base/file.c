@@ -376,12 +376,12 @@ static int socket_address(int dir, const char *name, struct sockaddr_un *sa, str
     return 0;
 }
 
-int file_listen(int dir, const char *name, mode_t mode, struct error *err)
+static int bind_socket(int dir, const char *name, int type, mode_t mode, struct error *err)
 {
     struct sockaddr_un sa;
     if (socket_address(dir, name, &sa, err) < 0)
         return -1;
-    auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    auto_close int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return error_sys(err, "cannot make a socket");
     if (unlinkat(dir, name, 0) < 0 && errno != ENOENT)
@@ -389,9 +389,19 @@ int file_listen(int dir, const char *name, mode_t mode, struct error *err)
     mode_t before = umask(0777 & ~mode);
     int r = bind(fd, (struct sockaddr *)&sa, sizeof sa);
     umask(before);
-    if (r < 0 || listen(fd, 128) < 0)
+    if (r < 0 || (type == SOCK_STREAM && listen(fd, 128) < 0))
         return error_sys(err, "cannot listen on '%s'", name);
     return steal_fd(&fd);
+}
+
+int file_listen(int dir, const char *name, mode_t mode, struct error *err)
+{
+    return bind_socket(dir, name, SOCK_STREAM, mode, err);
+}
+
+int file_listen_datagrams(int dir, const char *name, mode_t mode, struct error *err)
+{
+    return bind_socket(dir, name, SOCK_DGRAM, mode, err);
 }
 
 int file_connect(int dir, const char *name, struct error *err)

@@ -61,3 +61,5 @@ int64_t file_tree_bytes(int dir, const char *name);
 /* A stream socket at dir/name; no limit on the length of dir's path. Each returns a descriptor or -1. */
 int file_listen(int dir, const char *name, mode_t mode, struct error *err);
 int file_connect(int dir, const char *name, struct error *err);
+/* A datagram socket there, for receiving. */
+int file_listen_datagrams(int dir, const char *name, mode_t mode, struct error *err);

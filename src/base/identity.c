@@ -162,13 +162,30 @@ void identity_thread_leave(void)
     errno = saved;
 }
 
-int identity_become(const struct identity *id, struct error *err)
+static bool changes(const struct identity *id)
 {
-    if (getuid() != 0 || id->uid == 0)
+    return getuid() != id->uid && id->uid != 0;
+}
+
+int identity_become_groups(const struct identity *id, struct error *err)
+{
+    if (!changes(id))
         return 0;
     if (set_groups_of(id, err) < 0)
         return -1;
-    if (setresgid(id->gid, id->gid, id->gid) < 0 || setresuid(id->uid, id->uid, id->uid) < 0)
-        return error_sys(err, "cannot become user '%s'", id->name);
-    return 0;
+    return setresgid(id->gid, id->gid, id->gid) < 0 ? error_sys(err, "cannot take on the group of '%s'", id->name) : 0;
+}
+
+int identity_become_user(const struct identity *id, struct error *err)
+{
+    if (!changes(id))
+        return 0;
+    return setresuid(id->uid, id->uid, id->uid) < 0 ? error_sys(err, "cannot become user '%s'", id->name) : 0;
+}
+
+int identity_become(const struct identity *id, struct error *err)
+{
+    if (getuid() != 0)
+        return 0;
+    return identity_become_groups(id, err) < 0 ? -1 : identity_become_user(id, err);
 }

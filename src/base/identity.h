@@ -30,5 +30,8 @@ int identity_prepare(const struct identity *id, struct error *err);
 void identity_finish(void);
 int identity_thread_enter(const struct identity *id, struct error *err);
 void identity_thread_leave(void);
-/* For a child before exec: becomes the owner for good. */
+/* For a child before exec: becomes the owner for good. In two steps, where the second comes in a user namespace, in which groups
+ * cannot be set. */
 int identity_become(const struct identity *id, struct error *err);
+int identity_become_groups(const struct identity *id, struct error *err);
+int identity_become_user(const struct identity *id, struct error *err);

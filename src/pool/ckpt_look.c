@@ -172,7 +172,7 @@ int ckpt_ls(struct task_line *line, void *data, struct ad *result, struct error 
 static struct ad *describe_entry(const struct store_entry *entry)
 {
     static const char *const types[] = { [STORE_FILE] = "file", [STORE_DIR] = "directory", [STORE_LINK] = "link",
-                                         [STORE_HARD] = "hard link" };
+                                         [STORE_HARD] = "hard link", [STORE_FIFO] = "FIFO" };
     struct ad *ad = ad_new();
     ad_set_string(ad, "Name", entry->name);
     ad_set_string(ad, "Type", types[entry->type]);

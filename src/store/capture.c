@@ -3,6 +3,10 @@
  * (crew.c). What becomes of a chunk is decided in piece.c; where somebody waits for the sources it goes to the stage first
  * (stage.c).
  *
+ * A capture may have several phases, each with sources of its own: what has to be taken while the program stands still, and what can
+ * wait until it goes on. They share everything but that: lock, shelf, packs, hints, stage. Entries stay where they are until
+ * the commit, for pieces on the stage know theirs by its number.
+ *
  * Before it reads anything, a capture sweeps what no manifest names: packs of a capture that was killed or whose commit failed. So
  * failed attempts never add up on the disk.
  *
@@ -21,6 +25,7 @@
 #include "store/tree.h"
 #include "store/walk.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -40,7 +45,7 @@ static int leave_out(struct store_entry *e)
 static int note_file(struct store_capture *c, struct store_entry *e, const struct stat *st, struct error *err)
 {
     if (e->cuts && e->size != st->st_size)
-        return error_set(err, ERR_INVALID, "'%s' has %lld bytes, which its cuts do not add up to", e->name, (long long)st->st_size);
+        return error_set(err, ERR_INVALID, "'%s' has %lld bytes, which its cuts do not fit", e->name, (long long)st->st_size);
     e->size = st->st_size;
     e->mtime_ns = (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
     if (!e->cuts)
@@ -58,6 +63,7 @@ static int begin_file(void *ctx, struct crew_file *file, struct error *err)
 {
     struct store_capture *c = ctx;
     const struct store_request *rq = c->request;
+    file->index += c->phase_first; /* the crew counts from 0 */
     struct store_entry *e = &c->m.entries[file->index];
     if (e->type != STORE_FILE || !e->name)
         return CREW_SKIP;
@@ -77,8 +83,7 @@ static int begin_file(void *ctx, struct crew_file *file, struct error *err)
         return leave_out(e);
     if (note_file(c, e, &st, err) < 0)
         return -1;
-    c->hint_places[file->index] = hints_wanted(e) ? c->hint_pages : HINTS_NONE;
-    c->hint_pages += hints_wanted(e) ? (uint64_t)e->chunk_count * CHUNK_PAGES : 0;
+    hints_place(&c->new_hints, e);
     file->chunks = e->chunk_count;
     file->end = e->size;
     file->fd = steal_fd(&fd);
@@ -138,7 +143,7 @@ static int capture_chunk(void *ctx, struct crew_worker *worker, struct crew_file
         return 0;
     if (piece_take(c, worker, file->index, chunk, got, &piece) == PIECE_KNOWN)
         return 0;
-    return c->stage >= 0 ? stage_put(c, &piece, worker->data, err) : piece_store(c, worker, &piece, worker->data, err);
+    return c->staging ? stage_put(c, &piece, worker->data, err) : piece_store(c, worker, &piece, worker->data, err);
 }
 
 static int end_file(void *ctx, struct crew_file *file, bool good, struct error *err)
@@ -156,11 +161,12 @@ static int end_file(void *ctx, struct crew_file *file, bool good, struct error *
 
 /* ---- the whole ---- */
 
-static int64_t sum_sizes(const struct manifest *m)
+/* Of what the phase adds. */
+static int64_t sum_sizes(const struct store_capture *c)
 {
     int64_t bytes = 0;
-    for (size_t i = 0; i < m->entry_count; i++)
-        if (__builtin_add_overflow(bytes, m->entries[i].size, &bytes))
+    for (size_t i = c->phase_first; i < c->m.entry_count; i++)
+        if (__builtin_add_overflow(bytes, c->m.entries[i].size, &bytes))
             return INT64_MAX;
     return bytes;
 }
@@ -196,39 +202,60 @@ static int open_places(struct store_capture *c, struct error *err)
     c->writer = pack_writer_new(c->packs_dir, &c->store->seal);
     hints_open(c->store, c->job_dir, &c->hints);
     hints_begin(&c->new_hints, c->job_dir);
-    return space_left(c->store, c->uid, &c->room, c->room_reason, err);
+    return 0;
+}
+
+/* Puts the entries behind those that are there, and leaves none of them in `found`. */
+static int add_entries(struct store_capture *c, struct manifest *found, struct error *err)
+{
+    struct manifest *m = &c->m;
+    size_t count = m->entry_count + found->entry_count, capacity = m->entry_count;
+    if (count > STORE_FILES_MAX)
+        return error_set(err, ERR_LIMIT, "more than %d files", STORE_FILES_MAX);
+    if (m->entry_count == 0) {
+        free(m->entries);
+        m->entries = steal(found->entries);
+    } else if (found->entry_count > 0) {
+        m->entries = mem_grow(m->entries, &capacity, count, sizeof *m->entries);
+        memcpy(m->entries + m->entry_count, found->entries, found->entry_count * sizeof *m->entries);
+    }
+    m->entry_count = count;
+    found->entry_count = 0;
+    return 0;
 }
 
 static int list_sources(struct store_capture *c, struct error *err)
 {
     const struct store_request *rq = c->request;
+    auto_manifest struct manifest found = { 0 };
     if (identity_thread_enter(rq->owner, err) < 0)
         return -1;
-    int r = walk_sources(rq->trees, rq->tree_count, rq->sources, rq->source_count, &c->m, err);
+    int r = walk_sources(rq->trees, rq->tree_count, rq->sources, rq->source_count, &found, err);
     identity_thread_leave();
-    return r;
+    return r < 0 ? -1 : add_entries(c, &found, err);
 }
 
 static int read_sources(struct store_capture *c, struct error *err)
 {
     static const struct crew_ops ops = { .begin = begin_file, .chunk = capture_chunk, .end = end_file };
-    int64_t bytes = sum_sizes(&c->m);
-    c->hint_places = mem_zero(c->m.entry_count + 1, sizeof *c->hint_places);
-    memset(c->hint_places, 0xff, c->m.entry_count * sizeof *c->hint_places);
+    int64_t bytes = sum_sizes(c), staged = c->stage_end;
+    uint64_t pages = c->new_hints.pages;
+    size_t count = c->m.entry_count - c->phase_first, chunks = c->chunks;
     stage_open(c, bytes);
-    int r = crew_run(&ops, c, c->m.entry_count, bytes, err);
+    int r = crew_run(&ops, c, count, bytes, err);
     if (r < 0 && stage_full(c, err)) {
-        file_close(&c->stage);
-        c->hint_pages = 0;
-        c->chunks = 0;
-        r = crew_run(&ops, c, c->m.entry_count, bytes, err);
+        stage_cut(c, staged);
+        c->new_hints.pages = pages;
+        c->chunks = chunks;
+        r = crew_run(&ops, c, count, bytes, err);
     }
     return r;
 }
 
-static int capture(struct store_capture *c, struct error *err)
+/* A phase. How much room there is, is found out anew: the program may have filled the disk since the last one. */
+static int take_sources(struct store_capture *c, struct error *err)
 {
-    if (open_places(c, err) < 0)
+    if (space_left(c->store, c->uid, &c->room, c->room_reason, err) < 0)
         return -1;
     if (c->room == 0)
         capture_make_room(c);
@@ -243,20 +270,68 @@ static int capture(struct store_capture *c, struct error *err)
     return r;
 }
 
-int store_capture(struct store *store, const struct store_request *request, struct store_capture **out, struct error *err)
+int store_capture_begin(struct store *store, const char *job, const struct identity *owner, struct store_capture **out, struct error *err)
 {
     struct store_capture *c = mem_new(struct store_capture);
-    *c = (struct store_capture){ .store = store, .request = request, .job_dir = -1, .packs_dir = -1, .hints.fd = -1, .new_hints.fd = -1,
-                                 .stage = -1, .uid = request->owner ? request->owner->uid : geteuid() };
+    *c = (struct store_capture){ .store = store, .job_dir = -1, .packs_dir = -1, .hints.fd = -1, .new_hints.fd = -1, .stage = -1,
+                                 .uid = owner ? owner->uid : geteuid() };
     pthread_mutex_init(&c->lock, NULL);
-    snprintf(c->job, sizeof c->job, "%s", request->job);
-    if (capture(c, err) < 0) {
+    snprintf(c->job, sizeof c->job, "%s", job);
+    if (open_places(c, err) < 0) {
+        store_capture_free(c);
+        return error_wrap(err, "checkpoint of job %s", job);
+    }
+    *out = c;
+    return 0;
+}
+
+int store_capture(struct store *store, const struct store_request *request, struct store_capture **out, struct error *err)
+{
+    struct store_capture *c = NULL;
+    if (store_capture_begin(store, request->job, request->owner, &c, err) < 0)
+        return -1;
+    c->request = request;
+    if (take_sources(c, err) < 0) {
         store_capture_free(c);
         return error_wrap(err, "checkpoint of job %s", request->job);
     }
     c->request = NULL;
     *out = c;
     return 0;
+}
+
+static bool has_tree(const struct store_capture *c, const char *tree)
+{
+    size_t len = strlen(tree);
+    for (size_t i = 0; i < c->m.entry_count; i++) {
+        const char *name = c->m.entries[i].name;
+        if (name && strncmp(name, tree, len) == 0 && name[len] == '/')
+            return true;
+    }
+    return false;
+}
+
+/* A name must not be there twice, and a piece on the stage must not find another file under its number. */
+static int add_phase(struct store_capture *c, struct error *err)
+{
+    const struct store_request *rq = c->request;
+    if (fault_point("store.capture.add") < 0)
+        return error_sys(err, "cannot add to it");
+    for (size_t i = 0; i < rq->source_count; i++)
+        if (has_tree(c, rq->sources[i].tree))
+            return error_set(err, ERR_INVALID, "'%s' has been captured already", rq->sources[i].tree);
+    c->phase_first = c->m.entry_count;
+    return take_sources(c, err);
+}
+
+int store_capture_add(struct store_capture *c, const struct store_request *request, struct error *err)
+{
+    assert(strcmp(request->job, c->job) == 0);
+    c->request = request;
+    int r = add_phase(c, err);
+    c->request = NULL;
+    c->failed = c->failed || r < 0;
+    return r < 0 ? error_wrap(err, "checkpoint of job %s", c->job) : 0;
 }
 
 void store_capture_free(struct store_capture *c)
@@ -272,7 +347,6 @@ void store_capture_free(struct store_capture *c)
     pack_writer_free(c->writer);
     digest_set_release(&c->pending);
     manifest_release(&c->m);
-    free(c->hint_places);
     free(c->linked);
     file_close(&c->stage);
     file_close(&c->packs_dir);

@@ -13,20 +13,21 @@
 
 struct store_capture {
     struct store *store;
-    const struct store_request *request; /* while store_capture runs */
+    const struct store_request *request; /* of the phase that runs */
     char job[64];
-    struct manifest m; /* entries so far */
+    struct manifest m; /* entries so far, those of each phase behind those before; store_commit puts them in order */
+    size_t phase_first; /* the first entry of the phase that runs, or of the last one */
+    bool failed;        /* a phase has */
     int job_dir;       /* holds the lock */
     int packs_dir;
     bool first; /* the job has no generation yet */
     struct hints hints;
     struct hints_writer new_hints;
-    uint64_t *hint_places; /* of the new hints: see hints_places */
-    uint64_t hint_pages;
     size_t chunks; /* of all files that have been opened */
     struct pack_writer *writer;
 
-    int stage; /* -1: pieces are stored at once */
+    int stage;    /* -1: there is none */
+    bool staging; /* pieces of the phase that runs go there; else they are stored at once */
     int64_t stage_end, stage_next;
     uid_t uid;         /* of the job's owner */
     int64_t room;      /* bytes that may still be added to the store */

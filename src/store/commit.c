@@ -32,16 +32,14 @@ static const char temp_name[] = ".manifest.tmp";
 /* ---- what the manifest says ---- */
 
 /* Entries that vanished while they were captured go. */
-static void close_gaps(struct store_capture *c)
+static void close_gaps(struct manifest *m)
 {
-    struct manifest *m = &c->m;
     size_t kept = 0;
     m->bytes = 0;
     for (size_t i = 0; i < m->entry_count; i++) {
         if (!m->entries[i].name)
             continue;
         m->bytes += m->entries[i].size;
-        c->hint_places[kept] = c->hint_places[i];
         m->entries[kept++] = m->entries[i];
     }
     m->entry_count = kept;
@@ -220,10 +218,7 @@ int commit_directories(struct store *store, int job_dir, int packs_dir, bool fir
 /* Caches: what fails here costs time later. */
 static void finish_caches(struct store_capture *c, const struct digest *mac)
 {
-    uint64_t pages;
-    auto_free uint64_t *places = hints_places(&c->m, &pages);
-    if (pages == c->hint_pages && memcmp(places, c->hint_places, c->m.entry_count * sizeof *places) == 0)
-        hints_finish(&c->new_hints, c->m.generation, mac, pages);
+    hints_finish(&c->new_hints, &c->m, mac);
     for (size_t i = 0; i < pack_writer_count(c->writer); i++) {
         struct pack pack;
         pack_writer_get(c->writer, i, &pack);
@@ -234,9 +229,12 @@ static void finish_caches(struct store_capture *c, const struct digest *mac)
 static int commit(struct store_capture *c, const struct manifest *wanted, struct error *err)
 {
     struct digest mac;
+    if (c->failed)
+        return error_set(err, ERR_INVALID, "a part of it could not be captured");
     if (stage_store(c, err) < 0)
         return -1;
-    close_gaps(c);
+    close_gaps(&c->m);
+    manifest_sort(&c->m);
     drop_broken_links(&c->m);
     if (pack_finish(c->writer, err) < 0 || shelve_new(c, err) < 0 || count_use(c, err) < 0)
         return -1;

@@ -3,10 +3,11 @@
  * knows of each page whether it changed without reading the store, and hashes only those that did. A cache: it is not durable,
  * and one that is missing, damaged or of another generation costs nothing but time.
  *
- *   header (128 bytes: what it is, the generation, the HMAC of its manifest, how many pages, XXH3 of the rest) · 48 bytes a page
+ *   header (128 bytes: what it is, the generation, the HMAC of its manifest, how many pages, XXH3 of the rest) · 48 bytes a page ·
+ *   8 bytes for each entry of the manifest: the number of its first page
  *
- * Pages are those of the manifest's larger files, one after another; small files are hashed sooner than looked up. A page
- * whose fingerprint is 0 is a page of zeros.
+ * Pages are those of the larger files, in the order in which they were captured; small files are hashed sooner than looked up.
+ * Page 0 is nobody's, so that 0 stands for an entry that has none. A page whose fingerprint is 0 is a page of zeros.
  */
 #pragma once
 
@@ -22,16 +23,8 @@ struct hint {
 
 struct hints {
     int fd;
-    struct manifest base;  /* the checkpoint that they are of */
-    uint64_t *first;       /* of each of its entries: the number of its first page, or HINTS_NONE */
+    struct manifest base; /* the checkpoint that they are of; its entries know their pages */
 };
-
-#define HINTS_NONE UINT64_MAX /* all bits set */
-
-/* Whether a file is large enough. */
-bool hints_wanted(const struct store_entry *entry);
-/* Where the pages of every entry lie; the caller's. *pages is their sum. */
-uint64_t *hints_places(const struct manifest *manifest, uint64_t *pages);
 
 /* When there are none that fit a generation of the job, fd is -1. */
 void hints_open(struct store *store, int job_dir, struct hints *hints);
@@ -47,10 +40,13 @@ bool hints_read_at(const struct hints *hints, uint64_t page, size_t count, struc
 struct hints_writer {
     int fd;
     int job_dir;
+    uint64_t pages; /* so many have been given away */
     atomic_bool bad;
 };
 void hints_begin(struct hints_writer *w, int job_dir);
+/* Gives a file that is about to be captured its pages, when it is large enough. */
+void hints_place(struct hints_writer *w, struct store_entry *entry);
 void hints_write(struct hints_writer *w, uint64_t first, const struct hint *hints, size_t count);
-/* Once its manifest is there. */
-void hints_finish(struct hints_writer *w, int generation, const struct digest *mac, uint64_t pages);
+/* Once its manifest is there, with this HMAC. */
+void hints_finish(struct hints_writer *w, const struct manifest *manifest, const struct digest *mac);
 void hints_abandon(struct hints_writer *w);

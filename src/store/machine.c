@@ -9,12 +9,12 @@
 #include <cpuid.h>
 #endif
 
-/* "x86-64" and the words of CPUID that list features: leaf 1 edx ecx, leaf 7 ebx ecx edx, leaf 0x80000001 edx ecx, and what the
- * system saves of them (xgetbv 0). Elsewhere the architecture's name and the kernel's two words of capabilities. */
+/* "x86-64" and the words of CPUID that list features: leaf 1 edx ecx, leaf 7 ebx ecx edx, leaf 0x80000001 edx ecx, what the
+ * system saves of them (xgetbv 0), leaf 7.1 eax, leaf 0xd.1 eax. Elsewhere the architecture's name and the kernel's two words of capabilities. */
 static void describe_cpu(char *out, size_t size)
 {
 #if defined(__x86_64__)
-    unsigned a, b, c, d, one_c = 0, one_d = 0, seven_b = 0, seven_c = 0, seven_d = 0, ext_c = 0, ext_d = 0, xcr = 0, high;
+    unsigned a, b, c, d, one_c = 0, one_d = 0, seven_b = 0, seven_c = 0, seven_d = 0, ext_c = 0, ext_d = 0, xcr = 0, high, seven_one = 0, save = 0;
     if (__get_cpuid(1, &a, &b, &c, &d))
         one_c = c & ~(1u << 31), one_d = d; /* bit 31: whether this is a virtual machine */
     if (__get_cpuid_count(7, 0, &a, &b, &c, &d))
@@ -23,7 +23,12 @@ static void describe_cpu(char *out, size_t size)
         ext_c = c, ext_d = d;
     if (one_c & 1u << 27)
         __asm__("xgetbv" : "=a"(xcr), "=d"(high) : "c"(0));
-    snprintf(out, size, "x86-64 %08x %08x %08x %08x %08x %08x %08x %08x", one_d, one_c, seven_b, seven_c, seven_d, ext_d, ext_c, xcr);
+    if (__get_cpuid_count(7, 1, &a, &b, &c, &d))
+        seven_one = a;
+    if (__get_cpuid_count(0xd, 1, &a, &b, &c, &d))
+        save = a;
+    snprintf(out, size, "x86-64 %08x %08x %08x %08x %08x %08x %08x %08x %08x %08x", one_d, one_c, seven_b, seven_c, seven_d, ext_d, ext_c, xcr,
+             seven_one, save);
 #else
     struct utsname name;
     uname(&name);

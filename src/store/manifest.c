@@ -10,6 +10,7 @@
  *            | "file" SP mode SP uid SP gid SP mtime SP size SP name NL chunk*
  *            | "image" SP mode SP uid SP gid SP mtime SP size SP cuts SP name NL cut*
  *            | "link" SP uid SP gid SP mtime SP name SP target NL
+ *            | "fifo" SP mode SP uid SP gid SP mtime SP name NL
  *            | "hard" SP name SP target NL
  *   chunk    = "chunk" SP digest NL | "zero" SP number NL             so many chunks of zeros
  *   cut      = "cut" SP address SP bytes SP (digest | "zero") NL
@@ -122,6 +123,17 @@ static bool parent_good(const struct manifest *m, size_t index)
     return parent && parent->type == STORE_DIR;
 }
 
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const struct store_entry *)a)->name, ((const struct store_entry *)b)->name);
+}
+
+void manifest_sort(struct manifest *manifest)
+{
+    if (manifest->entry_count > 1)
+        qsort(manifest->entries, manifest->entry_count, sizeof *manifest->entries, by_name);
+}
+
 /* A hard link's file stands before it. */
 static bool target_good(const struct manifest *m, size_t index)
 {
@@ -135,7 +147,7 @@ static bool target_good(const struct manifest *m, size_t index)
 }
 
 /* Cuts follow each other in the file without a gap, in the order of addresses, and none crosses a chunk's boundary. */
-static bool cuts_good(const struct store_entry *e)
+bool manifest_cuts_good(const struct store_entry *e)
 {
     int64_t offset = 0;
     uint64_t free_from = 0;
@@ -157,7 +169,7 @@ static const char *entry_fault(const struct manifest *m, size_t index)
         return "has contents but is no file";
     if (e->mode > 0777)
         return "has a mode that is none";
-    if (e->size < 0 || (!e->cuts && manifest_chunks_of(e->size) != e->chunk_count) || (e->cuts && !cuts_good(e)))
+    if (e->size < 0 || (!e->cuts && manifest_chunks_of(e->size) != e->chunk_count) || (e->cuts && !manifest_cuts_good(e)))
         return "has a size that its chunks do not fit";
     if (index > 0 && strcmp(m->entries[index - 1].name, e->name) >= 0)
         return "is out of order or there twice";
@@ -288,9 +300,10 @@ static void print_cuts(struct buf *out, const struct store_entry *e)
 
 static void print_entry(struct buf *out, const struct store_entry *e)
 {
-    static const char *const types[] = { [STORE_FILE] = "file", [STORE_DIR] = "dir", [STORE_LINK] = "link", [STORE_HARD] = "hard" };
+    static const char *const types[] = { [STORE_FILE] = "file", [STORE_DIR] = "dir", [STORE_LINK] = "link", [STORE_HARD] = "hard",
+                                         [STORE_FIFO] = "fifo" };
     buf_text(out, e->cuts ? "image" : types[e->type]);
-    if (e->type == STORE_FILE || e->type == STORE_DIR)
+    if (e->type != STORE_LINK && e->type != STORE_HARD)
         buf_printf(out, " %04o", (unsigned)e->mode);
     if (e->type != STORE_HARD)
         buf_printf(out, " %u %u %" PRId64, (unsigned)e->uid, (unsigned)e->gid, e->mtime_ns);

@@ -27,8 +27,12 @@ size_t manifest_chunks_of(int64_t size);
 /* How many bytes the chunk holds, and where in the file they are. */
 size_t manifest_chunk_len(const struct store_entry *entry, size_t chunk);
 int64_t manifest_chunk_offset(const struct store_entry *entry, size_t chunk);
+/* Whether a memory image's cuts are in order and add up to its size. */
+bool manifest_cuts_good(const struct store_entry *entry);
 /* NULL when there is none. */
 const struct store_entry *manifest_find(const struct manifest *manifest, const char *name);
+/* Into the order of names. */
+void manifest_sort(struct manifest *manifest);
 void store_entry_release(struct store_entry *entry);
 /* Whether a byte of a name is written as %XX. */
 bool manifest_needs_escape(unsigned char c);

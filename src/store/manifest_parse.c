@@ -200,8 +200,9 @@ static bool take_entry(struct reader *r, struct store_entry *e, size_t *room)
         return take_file(r, e, false, room);
     if (take_text(r, "image "))
         return take_file(r, e, true, room);
-    if (take_text(r, "dir ")) {
-        e->type = STORE_DIR;
+    bool dir = take_text(r, "dir ");
+    if (dir || take_text(r, "fifo ")) {
+        e->type = dir ? STORE_DIR : STORE_FIFO;
         return take_mode(r, &e->mode) && take_text(r, " ") && take_owner(r, e) && take_name(r, &e->name) && take_newline(r);
     }
     bool hard = take_text(r, "hard ");

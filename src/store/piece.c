@@ -76,9 +76,10 @@ static void choose_base(const struct shelf_chain *chain, const struct digest *la
 
 static void enter(struct store_capture *c, const struct piece *p, const struct digest *digest, const struct hint *hints)
 {
-    c->m.entries[p->entry].chunks[p->chunk] = *digest;
-    if (c->hint_places[p->entry] != HINTS_NONE)
-        hints_write(&c->new_hints, c->hint_places[p->entry] + p->chunk * CHUNK_PAGES, hints, pages_of(p->bytes));
+    const struct store_entry *e = &c->m.entries[p->entry];
+    e->chunks[p->chunk] = *digest;
+    if (e->hints > 0)
+        hints_write(&c->new_hints, e->hints + p->chunk * CHUNK_PAGES, hints, pages_of(p->bytes));
 }
 
 static bool usable(struct store_capture *c, const struct digest *digest, struct shelf_chain *chain)
@@ -106,7 +107,7 @@ int piece_take(struct store_capture *c, struct crew_worker *worker, size_t entry
     p->based = last && !digest_is_none(&last->chunks[at]) && hints_read(&c->hints, last, at, hints);
     if (p->based) {
         find_changes(hints, pages_of(manifest_chunk_len(last, at)), p);
-        p->hint = c->hints.first[last - c->hints.base.entries] + at * CHUNK_PAGES;
+        p->hint = last->hints + at * CHUNK_PAGES;
     } else {
         p->changed = page_set_first(pages_of(bytes));
     }

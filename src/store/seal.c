@@ -31,6 +31,8 @@ static int read_key(const char *path, struct seal *seal, struct error *err)
     if (text.len != 65 || text.data[64] != '\n' || !digest_read(text.data, 64, &key))
         return error_set(err, ERR_CORRUPT, "'%s' is not a key: it has to be 64 hexadecimal digits in a line", path);
     memcpy(seal->key, key.bytes, sizeof seal->key);
+    explicit_bzero(&key, sizeof key);
+    explicit_bzero(text.data, text.len);
     return 0;
 }
 

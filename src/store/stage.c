@@ -41,9 +41,12 @@ static int make_file(int dir)
 
 void stage_open(struct store_capture *c, int64_t bytes)
 {
-    if (c->request->hurry || bytes > memory_available() / MEMORY_PART || bytes > c->room / 2)
+    c->staging = false;
+    if (c->request->hurry || bytes > memory_available() / MEMORY_PART - c->stage_end || bytes > (c->room - c->stage_end) / 2)
         return;
-    c->stage = make_file(c->job_dir);
+    if (c->stage < 0)
+        c->stage = make_file(c->job_dir);
+    c->staging = c->stage >= 0;
 }
 
 /* A file system that takes only a part of it is full. */
@@ -68,7 +71,14 @@ int stage_put(struct store_capture *c, struct piece *piece, const uint8_t *paylo
 
 bool stage_full(const struct store_capture *c, const struct error *err)
 {
-    return c->stage >= 0 && (err->sys == ENOSPC || err->sys == EDQUOT || err->sys == EFBIG);
+    return c->staging && (err->sys == ENOSPC || err->sys == EDQUOT || err->sys == EFBIG);
+}
+
+void stage_cut(struct store_capture *c, int64_t end)
+{
+    (void)!ftruncate(c->stage, end); /* only room that would be welcome */
+    c->stage_end = end;
+    c->staging = false;
 }
 
 /* The kernel may lose what it could not write to the disk, and give zeros or older bytes for it, without an error to whoever reads. */

@@ -6,10 +6,13 @@
 
 #include "store/piece.h"
 
-/* Makes it when there is memory for `bytes` bytes in it, and room for them twice; without it pieces are stored at once. */
+/* Whether the pieces of a phase go there, of about `bytes` bytes: when somebody waits, there is memory for so many more, and
+ * room for them twice. Otherwise they are stored at once. Makes it for the first that do. */
 void stage_open(struct store_capture *c, int64_t bytes);
 int stage_put(struct store_capture *c, struct piece *piece, const uint8_t *payload, struct error *err);
-/* Whether that error says that there is no room for a stage: then the capture has to be done again without one. */
+/* Whether that error says that there is no room for it: then the phase has to be done again without. */
 bool stage_full(const struct store_capture *c, const struct error *err);
+/* Takes back what is on it behind `end`: what the present phase has put there, which goes on without. */
+void stage_cut(struct store_capture *c, int64_t end);
 /* Stores all of its pieces. */
 int stage_store(struct store_capture *c, struct error *err);

@@ -112,6 +112,7 @@ void store_close(struct store *store)
         return;
     file_close(&store->dir);
     free(store->path);
+    explicit_bzero(store, sizeof *store); /* a process that has closed the store may become one that its owner can look into */
     free(store);
 }
 

@@ -41,6 +41,7 @@ enum {
     STORE_MANIFEST_MAX = 256 << 20,
     STORE_NAME_MAX = 4096,
     STORE_ID_BYTES = 16,
+    STORE_LEFT_OUT = -2, /* not -1, which is a directory that could not be opened */
 };
 
 struct digest {
@@ -51,7 +52,7 @@ struct pack_id {
     uint8_t bytes[STORE_ID_BYTES];
 };
 
-enum store_type { STORE_FILE, STORE_DIR, STORE_LINK, STORE_HARD };
+enum store_type { STORE_FILE, STORE_DIR, STORE_LINK, STORE_HARD, STORE_FIFO };
 
 /* A chunk of a memory image: the bytes of one stretch of addresses. It does not cross a multiple of STORE_CHUNK_BYTES. */
 struct store_cut {
@@ -73,6 +74,7 @@ struct store_entry {
     struct store_cut *cuts; /* of a memory image, as many as chunks; NULL: cut every STORE_CHUNK_BYTES */
     size_t chunk_count;
     uint64_t inode, device; /* while it is captured: of a file that has several names */
+    uint64_t hints;         /* likewise: where its pages are among the hints (hints.h) */
 };
 
 /* A pack that the checkpoint needs. */
@@ -101,10 +103,13 @@ struct manifest {
 /* A directory that takes part in a checkpoint under a fixed name, whatever its path is. */
 struct store_tree {
     const char *name; /* "work", "std"; no slash */
-    int dir;
+    int dir;          /* or STORE_LEFT_OUT, for store_extract */
+    bool keeps;       /* store_extract: directories that are there already are not the job's: they keep their mode and time, and make no room */
 };
 
-/* One thing to capture: a file, link or directory (with all below it) beneath a tree's directory; "." is all of the tree. */
+/* One thing to capture: a file, link, FIFO or directory (with all below it) beneath a tree's directory; "." is all of the tree, but
+ * not its directory's own mode and time. What several sources name is captured once; if one of them has cuts for it (an image in a
+ * directory that is a source as a whole, say), then by those. */
 struct store_source {
     const char *tree;
     const char *name;
@@ -144,19 +149,28 @@ struct store_request {
     size_t tree_count;
     const struct store_source *sources;
     size_t source_count;
-    bool hurry; /* nobody waits for the sources: sooner durable, later captured */
+    bool hurry; /* nobody waits for these sources: sooner durable, later captured */
 };
 
 struct store_capture;
 
 /* Takes what the sources hold. Returns when they may change again; the rest is done by store_commit. A file that changes while
- * it is read is taken as read, up to the size it had when it was opened. Sockets, FIFOs and devices are skipped; set-user-ID
- * and its like are not kept. Holds the job's lock until store_capture_free. Errors: ERR_LIMIT when a quota or the space left forbids
- * it (the text says what to do); on failure nothing is kept. */
+ * it is read is taken as read, up to the size it had when it was opened. Of a FIFO there is its name and mode, not what is in it.
+ * Sockets and devices are skipped; set-user-ID and its like are not kept. Holds the job's lock until store_capture_free. Errors:
+ * ERR_LIMIT when a quota or the space left forbids it (the text says what to do); on failure nothing is kept. */
 int store_capture(struct store *store, const struct store_request *request, struct store_capture **capture, struct error *err);
-/* Makes it durable and real. The caller sets generation, parent, stint, created_us, kind and engine; the rest of `manifest` is
- * filled. Outcomes STORE_EXISTS (the very same manifest again is success) and STORE_FENCED. On failure the newest checkpoint and
- * what is pinned are as they were; older ones may have gone to make room. */
+/* A capture of nothing yet, for store_capture_add: takes the lock and reads what the store knows of the job, which is more the more
+ * it has. So a program that has to stand still while its files are taken need not stand still for that. */
+int store_capture_begin(struct store *store, const char *job, const struct identity *owner, struct store_capture **capture,
+                        struct error *err);
+/* A further phase of the same checkpoint: takes more sources, of trees of which it has nothing yet (ERR_INVALID otherwise). The
+ * earlier requests are not needed any more; job and owner are theirs. So a program may go on when what has to be of one moment is
+ * captured, and what does not change any more (its memory image) is added meanwhile, with `hurry`. Errors as above; on failure
+ * the capture can only be freed, which leaves nothing of it. */
+int store_capture_add(struct store_capture *capture, const struct store_request *request, struct error *err);
+/* Makes all phases durable and real, as one checkpoint. The caller sets generation, parent, stint, created_us, kind and engine; the
+ * rest of `manifest` is filled. Outcomes STORE_EXISTS (the very same manifest again is success) and STORE_FENCED. On failure the
+ * newest checkpoint and what is pinned are as they were; older ones may have gone to make room. */
 int store_commit(struct store_capture *capture, struct manifest *manifest, struct error *err);
 void store_capture_free(struct store_capture *capture); /* accepts NULL */
 
@@ -187,7 +201,8 @@ int store_verify(struct store *store, const struct manifest *manifest, const str
 int store_scrub(struct store *store, int part, int parts, void (*fn)(void *data, const char *job, const struct error *damage),
                 void *data, struct error *err);
 /* Writes the files into the trees, replacing what is there; every chunk is verified before it is written. A directory that is
- * there and somebody else's is written into, and keeps its mode and time. */
+ * there and somebody else's is written into, and keeps its mode and time. Every tree of the manifest must be named (ERR_INVALID);
+ * nothing happens to one whose `dir` is STORE_LEFT_OUT. */
 int store_extract(struct store *store, const struct identity *owner, const struct manifest *manifest,
                   const struct store_tree *trees, size_t tree_count, const struct store_progress *progress, struct error *err);
 /* Leaves only the entries that are one of the names, or below one, and the directories above them. ERR_INVALID: nothing has

@@ -52,6 +52,11 @@ static char *plain_name(const char *name)
     return good ? plain : NULL;
 }
 
+static enum store_type type_of(mode_t mode)
+{
+    return S_ISDIR(mode) ? STORE_DIR : S_ISLNK(mode) ? STORE_LINK : S_ISFIFO(mode) ? STORE_FIFO : STORE_FILE;
+}
+
 static int add_entry(struct walk *w, char *name, char *target, const struct stat *st, struct error *err)
 {
     auto_free char *owned_name = name;
@@ -63,7 +68,7 @@ static int add_entry(struct walk *w, char *name, char *target, const struct stat
         return error_set(err, ERR_LIMIT, "more than %d files", STORE_FILES_MAX);
     m->entries = mem_grow(m->entries, &w->capacity, m->entry_count + 1, sizeof *m->entries);
     m->entries[m->entry_count++] = (struct store_entry){
-        .type = S_ISDIR(st->st_mode) ? STORE_DIR : S_ISLNK(st->st_mode) ? STORE_LINK : STORE_FILE,
+        .type = type_of(st->st_mode),
         .name = steal(owned_name),
         .target = steal(owned_target),
         .mode = S_ISLNK(st->st_mode) ? 0 : st->st_mode & MODE_KEPT,
@@ -100,7 +105,7 @@ static int add_seen(struct walk *w, int dir, const char *leaf, const char *name,
         target = read_target(dir, leaf);
         if (!target)
             return errno == ENOENT || errno == EINVAL ? 0 : error_sys(err, "cannot read the link '%s'", name);
-    } else if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) {
+    } else if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode) && !S_ISFIFO(st.st_mode)) {
         return 0;
     }
     return add_entry(w, mem_dup(name), target, &st, err);
@@ -155,7 +160,7 @@ static int add_source(struct walk *w, const struct store_tree *tree, const struc
         if (add_seen(w, fd, "", name, err) < 0)
             return -1;
         if (w->out->entry_count == first)
-            return 0; /* neither file nor directory nor link */
+            return 0; /* a socket or device */
     } else if (add_children(w, tree->name, err) < 0) {
         return -1;
     }
@@ -165,19 +170,14 @@ static int add_source(struct walk *w, const struct store_tree *tree, const struc
     return add_ancestors(w, tree, inside, err);
 }
 
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(((const struct store_entry *)a)->name, ((const struct store_entry *)b)->name);
-}
-
 static void sort_and_unite(struct manifest *m)
 {
     if (m->entry_count == 0)
         return;
-    qsort(m->entries, m->entry_count, sizeof *m->entries, by_name);
+    manifest_sort(m);
     size_t kept = 1;
     for (size_t i = 1; i < m->entry_count; i++) {
-        if (by_name(&m->entries[i], &m->entries[kept - 1]) == 0)
+        if (strcmp(m->entries[i].name, m->entries[kept - 1].name) == 0)
             store_entry_release(&m->entries[i]);
         else
             m->entries[kept++] = m->entries[i];
@@ -213,15 +213,18 @@ static void find_hard_links(struct manifest *m)
     }
 }
 
-/* A memory image: its file keeps its own cuts instead of equal ones. */
+/* A memory image: its file keeps its own cuts instead of equal ones. Checked here, for no thread has room for more than a chunk. */
 static int apply_cuts(struct manifest *m, const struct store_source *source, struct error *err)
 {
     auto_free char *inside = plain_name(source->name);
     auto_free char *name = mem_printf("%s/%s", source->tree, inside);
     struct store_entry *e = (struct store_entry *)(uintptr_t)manifest_find(m, name);
     int64_t offset = 0;
+    if (!e && source->optional)
+        return 0;
     if (!e || e->type != STORE_FILE)
         return error_set(err, ERR_INVALID, "'%s' is no memory image: it is not a file", source->name);
+    free(e->cuts);
     e->cuts = mem_zero(source->cut_count + 1, sizeof *e->cuts);
     for (size_t i = 0; i < source->cut_count; i++) {
         e->cuts[i] = source->cuts[i];
@@ -229,6 +232,8 @@ static int apply_cuts(struct manifest *m, const struct store_source *source, str
         offset += source->cuts[i].bytes;
     }
     e->chunk_count = source->cut_count;
+    if (!manifest_cuts_good(e))
+        return error_set(err, ERR_INVALID, "'%s' has %lld bytes, which its cuts do not fit", e->name, (long long)e->size);
     return 0;
 }
 

@@ -138,7 +138,7 @@ static inline void assert_same_content(int a, int b, const char *name)
 
 static inline bool place_kept_kind(mode_t mode)
 {
-    return S_ISREG(mode) || S_ISDIR(mode) || S_ISLNK(mode);
+    return S_ISREG(mode) || S_ISDIR(mode) || S_ISLNK(mode) || S_ISFIFO(mode);
 }
 
 /* Everything below a is below b, with the same mode, time, content or target. Returns how many there are. */

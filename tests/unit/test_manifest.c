@@ -31,7 +31,7 @@ static int parse_body(const char *body, struct manifest *m, struct error *err)
 #define A32 "abcdefabcdefabcdefabcdefabcdefab"
 #define O64 "0000000000000000000000000000000000000000000000000000000000000000"
 
-enum { EXAMPLE_ENTRIES = 6 };
+enum { EXAMPLE_ENTRIES = 7 };
 
 static struct store_entry example_image(void)
 {
@@ -65,6 +65,7 @@ static struct manifest example(void)
     m.entries[3] = (struct store_entry){ STORE_FILE, mem_dup("work/b"), .mode = 0, .mtime_ns = INT64_MIN };
     m.entries[4] = (struct store_entry){ STORE_HARD, mem_dup("work/c"), mem_dup("work/b") };
     m.entries[5] = example_image();
+    m.entries[6] = (struct store_entry){ STORE_FIFO, mem_dup("work/pipe"), .mode = 0622, .uid = 7, .gid = 8, .mtime_ns = 9 };
     m.bytes = m.entries[2].size + m.entries[5].size;
     return m;
 }
@@ -115,9 +116,10 @@ static void the_text_is_what_the_documentation_shows(void **state)
     auto_manifest struct manifest m = { 0 };
     auto_buf struct buf text = { 0 };
     struct error err = { 0 };
-    const char *body = START "bytes 4194311\nadded 9\npacks 1\npack " A32 " 700 600\nentries 5\n"
+    const char *body = START "bytes 4194311\nadded 9\npacks 1\npack " A32 " 700 600\nentries 6\n"
         "file 0644 1000 100 1700000000000000000 4194307 work/a%20b\nchunk " A64 "\nzero 3\nchunk " A64 "\nhard work/c work/a%20b\n"
-        "dir 0700 0 0 -1 work/d\nimage 0600 0 0 0 4 2 work/i\ncut 1048575 1 " A64 "\ncut 1048576 3 zero\nlink 5 6 7 work/l /tmp/x\n";
+        "dir 0700 0 0 -1 work/d\nimage 0600 0 0 0 4 2 work/i\ncut 1048575 1 " A64 "\ncut 1048576 3 zero\nlink 5 6 7 work/l /tmp/x\n"
+        "fifo 0622 1000 100 -7 work/p\n";
     if (parse_body(body, &m, &err) != 0)
         fail_msg("%s", err.text);
     assert_string_equal(m.entries[0].name, "work/a b");
@@ -295,7 +297,14 @@ static const struct {
     { "a long owner", "stint-manifest 2\njob 7.0\n" NUMBERS "kind a\nowner " A64 "\nhost -\nkernel -\ncpu -\nengine -\nbytes 0\nadded 0\npacks 0\nentries 0\n" },
     { "an empty owner", "stint-manifest 2\njob 7.0\n" NUMBERS "kind a\nowner \nhost -\nkernel -\ncpu -\nengine -\nbytes 0\nadded 0\npacks 0\nentries 0\n" },
     { "negative new bytes", START "bytes 0\nadded -1\npacks 0\nentries 0\n" },
-    { "unknown type", HEAD("0", "1") "fifo 0644 0 work/a\n" },
+    { "unknown type", HEAD("0", "1") "sock 0644 0 0 0 work/a\n" },
+    { "a FIFO without owner", HEAD("0", "1") "fifo 0644 0 work/a\n" },
+    { "a FIFO with a target", HEAD("0", "1") "fifo 0644 0 0 0 work/a work/b\n" },
+    { "a FIFO with a size", HEAD("3", "1") "fifo 0644 0 0 0 3 work/a\n" },
+    { "a FIFO with chunks", HEAD("3", "1") "fifo 0644 0 0 0 work/a\nchunk " A64 "\n" },
+    { "a setuid FIFO", HEAD("0", "1") "fifo 4644 0 0 0 work/a\n" },
+    { "below a FIFO", HEAD("0", "2") "fifo 0644 0 0 0 work/a\ndir 0755 0 0 0 work/a/b\n" },
+    { "hard link to a FIFO", HEAD("0", "2") "fifo 0644 0 0 0 work/a\nhard work/b work/a\n" },
     { "fewer entries", HEAD("0", "2") "dir 0755 0 0 0 work/a\n" },
     { "more entries", HEAD("0", "1") "dir 0755 0 0 0 work/a\ndir 0755 0 0 0 work/b\n" },
     { "a million of entries", HEAD("0", "1000000") "dir 0755 0 0 0 work/a\n" },

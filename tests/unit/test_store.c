@@ -35,18 +35,22 @@ static void every_kind_of_file_comes_back(void **state)
     assert_int_equal(symlinkat("/etc/pass wd", w, "absolute"), 0);
     assert_int_equal(symlinkat("../../..", w, "up"), 0);
     assert_int_equal(mkfifoat(w, "fifo", 0600), 0);
+    assert_int_equal(fchmodat(w, "fifo", 0246, 0), 0);
     auto_close int sock = file_listen(w, "socket", 0600, &err);
     assert_true(sock >= 0);
     assert_int_equal(fchmodat(w, "one", 0751, 0), 0);
     set_time(w, "one", -5, 250000000);
     set_time(w, "link", 1234567890, 987654321);
     set_time(w, "empty dir", 99, 1);
+    set_time(w, "fifo", 77, 5);
+    set_time(sub, "deep", 1000000000, 3);
     assert_int_equal(fchmodat(w, "sub", 0555, 0), 0);
+    set_time(w, "sub", 1000000001, 4);
     assert_true(place_commit(p, 1) > 0);
     assert_int_equal(place_verify(p, 1, &err), 0);
     assert_int_equal(place_restore(p, 1, &err), 0);
-    assert_int_equal(assert_same_tree(w, p->back), 15);
-    assert_int_equal(faccessat(p->back, "fifo", F_OK, AT_SYMLINK_NOFOLLOW), -1);
+    assert_int_equal(assert_same_tree(w, p->back), 16);
+    assert_int_equal(faccessat(p->back, "socket", F_OK, AT_SYMLINK_NOFOLLOW), -1);
     assert_int_equal(fchmodat(w, "sub", 0755, 0), 0);
 }
 
@@ -188,19 +192,50 @@ static void a_job_s_name_is_one_plain_name(void **state)
     }
 }
 
-static void what_is_neither_file_nor_directory_nor_link_is_passed_over(void **state)
+static void a_socket_is_passed_over(void **state)
 {
     struct place *p = *state;
     struct error err = { 0 };
     auto_close int sub = place_mkdir(p->work, "sub");
     auto_close int sock = file_listen(sub, "socket", 0600, &err);
-    assert_int_equal(mkfifoat(sub, "fifo", 0600), 0);
-    static const char *const names[] = { "sub/socket", "sub/fifo", "." };
-    for (size_t i = 0; i < 3; i++) {
+    static const char *const names[] = { "sub/socket", "." };
+    for (size_t i = 0; i < 2; i++) {
         auto_manifest struct manifest m = { 0 };
         assert_int_equal(place_try(p, names[i], (int)i + 1, &m, &err), 0);
-        assert_int_equal(m.entry_count, i == 2); /* the directory alone */
+        assert_int_equal(m.entry_count, i); /* the directory alone */
         assert_int_equal(m.bytes, 0);
+    }
+}
+
+/* Whoever has it open keeps the one that he has: a restore makes a new one. */
+static void a_fifo_comes_back_whatever_is_in_its_place(void **state)
+{
+    struct place *p = *state;
+    struct error err = { 0 };
+    auto_close int sub = place_mkdir(p->work, "sub");
+    assert_int_equal(mkfifoat(sub, "fifo", 0640), 0);
+    auto_close int reader = openat(sub, "fifo", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    auto_close int writer = openat(sub, "fifo", O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    assert_int_equal(write(writer, "x", 1), 1);
+    auto_manifest struct manifest m = { 0 };
+    assert_int_equal(place_try(p, "sub/fifo", 1, &m, &err), 0);
+    assert_int_equal(m.entry_count, 2);
+    assert_true(m.entries[1].type == STORE_FIFO && m.entries[1].mode == 0640 && m.bytes == 0);
+    auto_close int back = place_mkdir(p->back, "sub");
+    for (int in_its_place = 0; in_its_place < 5; in_its_place++) {
+        auto_close int dir = in_its_place == 1 ? place_mkdir(back, "fifo") : -1;
+        if (in_its_place == 1)
+            place_write(dir, "x", "x", 1);
+        if (in_its_place == 2)
+            place_write(back, "fifo", "x", 1);
+        if (in_its_place == 3)
+            assert_int_equal(symlinkat("/etc/passwd", back, "fifo"), 0);
+        if (in_its_place == 4)
+            assert_int_equal(mkfifoat(back, "fifo", 0), 0);
+        if (place_restore(p, 1, &err) != 0)
+            fail_msg("%d: %s", in_its_place, err.text);
+        assert_int_equal(assert_same_tree(p->work, p->back), 2);
+        assert_int_equal(unlinkat(back, "fifo", 0), 0);
     }
 }
 
@@ -536,7 +571,8 @@ int main(void)
         place_test(overlapping_sources_are_stored_once),
         place_test(a_source_outside_its_tree_is_refused),
         place_test(a_job_s_name_is_one_plain_name),
-        place_test(what_is_neither_file_nor_directory_nor_link_is_passed_over),
+        place_test(a_socket_is_passed_over),
+        place_test(a_fifo_comes_back_whatever_is_in_its_place),
         place_test(a_file_that_may_not_be_read_is_named),
         place_test(a_store_that_cannot_be_made_is_named),
         place_test(an_append_stores_the_tail_only),

@@ -14,6 +14,7 @@ static void fill_work(struct place *p)
     place_write(sub, "note", "hello", 5);
     assert_int_equal(symlinkat("../big", sub, "link"), 0);
     assert_int_equal(linkat(q->work, "small", sub, "same", 0), 0);
+    assert_int_equal(mkfifoat(sub, "fifo", 0620), 0);
 }
 
 /* A second generation, so that there are deltas; exported into a file. */

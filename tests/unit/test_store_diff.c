@@ -9,6 +9,7 @@ static void fill_work(struct place *p)
     place_write(sub, "note", "hello", 5);
     assert_int_equal(symlinkat("../big", sub, "link"), 0);
     assert_int_equal(linkat(p->work, "small", sub, "same", 0), 0);
+    assert_int_equal(mkfifoat(sub, "fifo", 0600), 0);
 }
 
 static void note_difference(void *data, const struct store_difference *d)
@@ -27,7 +28,7 @@ static void keep_time(int dir, const char *name)
 
 static void keep_times(struct place *p)
 {
-    static const char *const names[] = { "big", "gone", "grows", "here", "hole", "kind", "link", "mode", "same", "shrinks" };
+    static const char *const names[] = { "big", "fifo", "gone", "grows", "here", "hole", "kind", "link", "mode", "same", "shrinks" };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (faccessat(p->work, names[i], F_OK, AT_SYMLINK_NOFOLLOW) == 0)
             keep_time(p->work, names[i]);
@@ -41,6 +42,7 @@ static void differences_are_told_to_the_byte(void **state)
     auto_buf struct buf told = { 0 };
     int w = p->work;
     place_fill(w, "big", 0, 3 * MIB, 1);
+    assert_int_equal(mkfifoat(w, "fifo", 0600), 0);
     place_write(w, "gone", "x", 1);
     place_write(w, "grows", "12345", 5);
     place_fill(w, "hole", 0, 2 * MIB, 3);
@@ -60,11 +62,12 @@ static void differences_are_told_to_the_byte(void **state)
             byte ^= 0x55;
             assert_int_equal(pwrite(big, &byte, 1, changes[i].offset + (off_t)k), 1);
         }
+    assert_int_equal(fchmodat(w, "fifo", 0620, 0), 0);
     assert_int_equal(unlinkat(w, "gone", 0), 0);
     place_write(w, "grows", "1234567", 7);
     place_write(w, "here", "x", 1);
     assert_int_equal(unlinkat(w, "kind", 0), 0);
-    assert_int_equal(mkdirat(w, "kind", 0700), 0);
+    assert_int_equal(mkfifoat(w, "kind", 0600), 0);
     assert_int_equal(unlinkat(w, "link", 0), 0);
     assert_int_equal(symlinkat("two", w, "link"), 0);
     assert_int_equal(fchmodat(w, "mode", 0700, 0), 0);
@@ -74,7 +77,7 @@ static void differences_are_told_to_the_byte(void **state)
     assert_int_equal(store_manifest(p->store, "7.0", 1, &a, &err), 0);
     assert_int_equal(store_manifest(p->store, "7.0", 2, &b, &err), 0);
     assert_int_equal(store_diff(p->store, &a, &b, note_difference, &told, &err), 0);
-    assert_string_equal(buf_cstr(&told), "c work/big 0+1\nc work/big 4095+2\nc work/big 1048575+3\nc work/big 2097157+1000\n- work/gone\n"
+    assert_string_equal(buf_cstr(&told), "c work/big 0+1\nc work/big 4095+2\nc work/big 1048575+3\nc work/big 2097157+1000\nm work/fifo\n- work/gone\n"
                                          "c work/grows 5+2\n+ work/here\nt work/kind\nt work/link\nm work/mode\nc work/shrinks 1+4\n");
     buf_clear(&told);
     assert_int_equal(store_diff(p->store, &a, &a, note_difference, &told, &err), 0);
@@ -106,8 +109,8 @@ static void one_file_can_be_read_by_any_of_its_names(void **state)
         assert_int_equal(got.len, wanted.len);
         assert_memory_equal(got.data, wanted.data, got.len);
     }
-    static const char *const bad[] = { "work", "work/sub", "work/sub/link", "big", "", "work/absent", "work/../work/big" };
-    for (size_t i = 0; i < 7; i++) {
+    static const char *const bad[] = { "work", "work/sub", "work/sub/link", "work/sub/fifo", "big", "", "work/absent", "work/../work/big" };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         assert_int_equal(cat(p, &m, bad[i], &got, &err), -1);
         assert_int_equal(err.kind, ERR_INVALID);
     }
@@ -119,7 +122,7 @@ static void a_part_of_a_checkpoint_is_what_was_named_and_what_it_needs(void **st
     struct error err = { 0 };
     static const struct { const char *names[3]; const char *left; } cases[] = {
         { { "work/small" }, "work/small" },
-        { { "work/sub" }, "work/small work/sub work/sub/link work/sub/note work/sub/same" },
+        { { "work/sub" }, "work/small work/sub work/sub/fifo work/sub/link work/sub/note work/sub/same" },
         { { "work/sub/note" }, "work/sub work/sub/note" },
         { { "work/sub/same", "work/big" }, "work/big work/small work/sub work/sub/same" },
         { { "work/absent" }, NULL },
@@ -156,12 +159,69 @@ static void a_part_of_a_checkpoint_is_what_was_named_and_what_it_needs(void **st
     }
 }
 
+static void count_progress(void *data, int64_t done, int64_t total)
+{
+    int64_t *seen = data;
+    seen[0] = done;
+    seen[1] = total;
+}
+
+/* Some trees of three, and what one that is left out has is not needed; unless a hard link leads there. */
+static void trees_may_be_left_out_of_a_restore(void **state)
+{
+    struct place *p = *state;
+    struct error err = { 0 };
+    static const char *const names[] = { "images", "std", "work" };
+    struct store_tree trees[3], back[3];
+    struct store_source sources[3];
+    auto_close int places = place_mkdir(p->dir, "places"), backs = place_mkdir(p->dir, "backs");
+    for (size_t i = 0; i < 3; i++) {
+        trees[i] = (struct store_tree){ names[i], place_mkdir(places, names[i]) };
+        sources[i] = (struct store_source){ .tree = names[i], .name = "." };
+        place_fill(trees[i].dir, "file", 0, 100 + i, i);
+        close(place_mkdir(trees[i].dir, "dir"));
+    }
+    struct store_request request = { .job = "7.0", .trees = trees, .tree_count = 3, .sources = sources, .source_count = 3 };
+    auto_manifest struct manifest m = place_head(p, 1, "checkpoint"), linked = place_head(p, 2, "checkpoint");
+    assert_int_equal(place_store(p, &request, &m, &err), 0);
+    for (unsigned which = 0; which < 8; which++) {
+        int64_t expected = 0, seen[2] = { 0 };
+        struct store_progress progress = { count_progress, seen };
+        for (size_t i = 0; i < 3; i++) {
+            assert_int_equal(file_remove_tree(backs, names[i], NULL), 0);
+            back[i] = (struct store_tree){ names[i], which >> i & 1 ? place_mkdir(backs, names[i]) : STORE_LEFT_OUT };
+            expected += which >> i & 1 ? 100 + (int64_t)i : 0;
+        }
+        if (store_extract(p->store, NULL, &m, back, 3, &progress, &err) != 0)
+            fail_msg("%u: %s", which, err.text);
+        assert_true(seen[0] == expected && seen[1] == expected);
+        for (size_t i = 0; i < 3; i++) {
+            if (back[i].dir >= 0)
+                assert_int_equal(assert_same_tree(trees[i].dir, back[i].dir), 2);
+            file_close(&back[i].dir);
+        }
+    }
+    assert_int_equal(linkat(trees[1].dir, "file", trees[2].dir, "of std", 0), 0);
+    assert_int_equal(place_store(p, &request, &linked, &err), 0);
+    back[0].dir = back[1].dir = STORE_LEFT_OUT;
+    back[2].dir = p->back;
+    assert_int_equal(store_extract(p->store, NULL, &linked, back, 3, NULL, &err), -1);
+    assert_int_equal(err.kind, ERR_INVALID);
+    assert_non_null(strstr(err.text, "'work/of std' is another name of 'std/file'"));
+    assert_int_equal(place_count_names(p->back), 0);
+    back[1].dir = -1; /* a directory that could not be opened is not one that is left out */
+    assert_int_equal(store_extract(p->store, NULL, &linked, back, 3, NULL, &err), -1);
+    for (size_t i = 0; i < 3; i++)
+        file_close(&trees[i].dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         memory_test(differences_are_told_to_the_byte),
         memory_test(one_file_can_be_read_by_any_of_its_names),
         memory_test(a_part_of_a_checkpoint_is_what_was_named_and_what_it_needs),
+        memory_test(trees_may_be_left_out_of_a_restore),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -56,6 +56,40 @@ static void what_the_owner_cannot_read_is_not_captured(void **state)
     assert_int_equal(m.bytes, 2);
 }
 
+static void a_later_phase_has_the_owners_rights_too(void **state)
+{
+    struct place *p = *state;
+    skip_unless_root();
+    auto_close int images = place_mkdir(p->dir, "images");
+    struct store_tree trees[] = { { "work", p->work }, { "images", images } };
+    struct store_source sources[] = { { "work", "." }, { "images", "." } };
+    place_write(images, "pages", "x", 1);
+    assert_int_equal(fchmodat(images, "pages", 0600, 0), 0);
+    assert_int_equal(fchmod(p->work, 0755) + fchmod(images, 0755), 0);
+    for (int i = 0; i < 4; i++) {
+        struct error err = { 0 };
+        struct store_capture *capture = NULL;
+        auto_manifest struct manifest m = place_head(p, 1, "checkpoint");
+        struct store_request requests[2];
+        for (int k = 0; k < 2; k++)
+            requests[k] = (struct store_request){ .job = "7.0", .owner = &owner, .trees = &trees[k], .tree_count = 1, .sources = &sources[k],
+                                                  .source_count = 1, .hurry = i % 2 };
+        bool his = i >= 2;
+        assert_int_equal(store_capture(p->store, &requests[0], &capture, &err), 0);
+        assert_int_equal(store_capture_add(capture, &requests[1], &err), his ? 0 : -1);
+        assert_int_equal(err.sys, his ? 0 : EACCES);
+        if (his)
+            assert_int_equal(store_commit(capture, &m, &err), 0);
+        store_capture_free(capture);
+        assert_int_equal(m.entry_count, his);
+        assert_string_equal(m.owner, his ? "uid4321" : "");
+        assert_still_root();
+        if (his)
+            assert_int_equal(store_remove(p->store, "7.0", &err), 0);
+        assert_int_equal(fchownat(images, "pages", i >= 1 ? owner.uid : 0, owner.gid, 0), 0);
+    }
+}
+
 /* Enough for all threads of the crew. */
 static void an_owners_files_make_the_round_trip(void **state)
 {
@@ -133,6 +167,59 @@ static void somebody_elses_directory_is_written_into_and_keeps_its_mode(void **s
     assert_int_equal(st.st_uid, owner.uid);
 }
 
+static int shared_extract(struct place *p, struct error *err)
+{
+    auto_manifest struct manifest m = { 0 };
+    struct store_tree back = { "work", p->back, .keeps = true };
+    assert_int_equal(store_manifest(p->store, "7.0", 1, &m, err), 0);
+    return store_extract(p->store, NULL, &m, &back, 1, NULL, err);
+}
+
+static void the_machines_directories_stay_as_they_are(void **state)
+{
+    struct place *p = *state;
+    struct error err = { 0 };
+    struct stat st;
+    struct timespec old[2] = { { .tv_sec = 1000 }, { .tv_sec = 1000 } };
+    auto_close int sub = place_mkdir(p->work, "sub");
+    auto_close int deep = place_mkdir(sub, "deep");
+    auto_close int shared = place_mkdir(p->back, "sub");
+    place_write(deep, "file", "x", 1);
+    assert_int_equal(fchmod(deep, 0750), 0);
+    place_commit(p, 1);
+    assert_int_equal(fchmod(shared, 01777), 0);
+    assert_int_equal(shared_extract(p, &err), 0);
+    assert_int_equal(fstat(shared, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 01777);
+    assert_int_equal(fstatat(shared, "deep", &st, 0), 0); /* was not there */
+    assert_int_equal(st.st_mode & 07777, 0750);
+    assert_int_equal(futimens(shared, old), 0);
+    assert_int_equal(shared_extract(p, &err), 0);
+    assert_int_equal(fstat(shared, &st), 0);
+    assert_int_equal(st.st_mtim.tv_sec, 1000);
+}
+
+static void nothing_of_the_machine_makes_room(void **state)
+{
+    struct place *p = *state;
+    struct error err = { 0 };
+    struct stat st;
+    auto_close int sub = place_mkdir(p->work, "sub");
+    place_write(sub, "file", "x", 1);
+    place_commit(p, 1);
+    assert_int_equal(symlinkat("elsewhere", p->back, "sub"), 0);
+    assert_int_equal(shared_extract(p, &err), -1);
+    assert_int_equal(fstatat(p->back, "sub", &st, AT_SYMLINK_NOFOLLOW), 0);
+    assert_true(S_ISLNK(st.st_mode));
+    assert_int_equal(unlinkat(p->back, "sub", 0), 0);
+    auto_close int shared = place_mkdir(p->back, "sub");
+    auto_close int other = place_mkdir(shared, "file");
+    place_write(other, "precious", "y", 1);
+    assert_int_equal(shared_extract(p, &err), -1);
+    assert_int_equal(fstatat(other, "precious", &st, 0), 0);
+    assert_int_equal(st.st_nlink, 1);
+}
+
 static void root_gives_the_files_to_their_owner(void **state)
 {
     struct place *p = *state;
@@ -143,14 +230,15 @@ static void root_gives_the_files_to_their_owner(void **state)
     auto_close int sub = place_mkdir(p->work, "sub");
     place_write(sub, "file", "x", 1);
     assert_int_equal(symlinkat("file", sub, "link"), 0);
+    assert_int_equal(mkfifoat(sub, "fifo", 0622), 0);
     assert_int_equal(fchmodat(sub, "file", 04755, 0), 0);
     place_commit(p, 1);
     auto_manifest struct manifest m = { 0 };
     struct store_tree tree = { "work", p->back };
     assert_int_equal(store_manifest(p->store, "7.0", 1, &m, &err), 0);
     assert_int_equal(store_extract(p->store, &owner, &m, &tree, 1, NULL, &err), 0);
-    static const char *const names[] = { "sub", "sub/file", "sub/link" };
-    for (size_t i = 0; i < 3; i++) {
+    static const char *const names[] = { "sub", "sub/file", "sub/link", "sub/fifo" };
+    for (size_t i = 0; i < 4; i++) {
         assert_int_equal(fstatat(p->back, names[i], &st, AT_SYMLINK_NOFOLLOW), 0);
         assert_int_equal(st.st_uid, 4321);
         assert_int_equal(st.st_gid, 5432);
@@ -189,9 +277,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         place_test(what_the_owner_cannot_read_is_not_captured),
+        place_test(a_later_phase_has_the_owners_rights_too),
         place_test(an_owners_files_make_the_round_trip),
         place_test(where_the_owner_cannot_write_nothing_is_extracted),
         place_test(somebody_elses_directory_is_written_into_and_keeps_its_mode),
+        place_test(the_machines_directories_stay_as_they_are),
+        place_test(nothing_of_the_machine_makes_room),
         place_test(root_gives_the_files_to_their_owner),
         place_test(jobs_of_different_owners_share_nothing),
     };
