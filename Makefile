@@ -1,21 +1,27 @@
 # Two commands on a fresh Debian machine:
-#   make demo    installs what is missing, builds, and runs examples/toy with an eviction in its middle
+#   make demo    installs what is missing, builds, and runs examples/ with evictions in their middle
 #   make check   installs what the tests need, builds with sanitizers, and runs them all
 # Everything else is Meson's: meson setup build && ninja -C build && meson install -C build
 
-.PHONY: all demo check bench install clean
+.PHONY: all criu demo check bench install clean
 
-all: build/release/build.ninja
+all: build/release/build.ninja criu
 	ninja -C build/release
+
+# Without one everything works but transparent checkpoints; tools/criu says why, and what to do.
+criu:
+	@tools/criu build/criu || true
 
 build/release/build.ninja:
 	tools/dependencies build
 	meson setup build/release -Dtests=disabled -Dbuildtype=release
 
 demo: all
+	tools/dependencies demo
 	examples/toy/demo build/release
+	examples/transparent/demo build/release
 
-check:
+check: criu
 	tools/dependencies build test
 	tools/check
 

@@ -4,9 +4,12 @@
  *
  *   Job (the full job ad), Stint, Uid, Cpus, MemoryBytes, DiskLimitKb (0 = none), Limits (use cgroups),
  *   GrantedWallUs, GrantedBootUs (when the slot became the job's), Cause (why this stint is needed: "start", or what ended the
- *   one before), Stored (the store has generations), NextGeneration, Retries, KeepGenerations,
+ *   one before), Stored (the store has generations), NextGeneration, Retries, DoubtedGeneration (it is not
+ *   restored, nor what is newer: the one that it went on from is; absent = none), KeepGenerations,
  *   Mark (names this stint's cgroup, and is STINT_ID in the program's environment: unique to pool, job and stint),
+ *   DefaultMethod (of jobs that say nothing: see job/protocol.h), CriuDir (the criu bundle; absent = there is none),
  *   CheckpointIntervalUs, CheckpointTimeoutUs, MaxVacateUs,
+ *   ImageDir (where unpacked container images of the owner are kept; the runner makes it),
  *   Deliver (name of the sandbox whose results only have to be delivered), ExitCode | ExitSignal (with Deliver).
  *
  * A line is a stream socket: orders go to the runner (an ad in JSON a line; see runner/control.c), a byte comes back for every

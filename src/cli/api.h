@@ -26,7 +26,7 @@ struct api_answer {
 
 /* Finds the pool's directory; absolute, owned by the caller. Does not look whether a pool is there. */
 char *api_find_directory(struct error *err);
-/* The program that is the pool, "stint-pool"; owned by the caller. */
+/* Where one of our programs is: "stint-pool", "stint-runner"; owned by the caller. */
 char *api_find_program(const char *name);
 
 /* Connects, starting the pool as ordered. */

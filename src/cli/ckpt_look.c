@@ -34,6 +34,8 @@ static void add_list_row(void *data, const struct ad *record)
         buf_text(note, "pinned");
     if (ad_bool(record, "Safe", false))
         buf_text(note, note->len > 0 ? ", safe" : "safe");
+    if (ad_bool(record, "Verified", false))
+        buf_text(note, note->len > 0 ? ", verified" : "verified");
     if (damage && note->len > 0)
         buf_text(note, "; ");
     if (damage)
@@ -130,7 +132,9 @@ static void print_origin(const struct ad *c, struct buf *out)
     if (ad_string(c, "Host", "")[0]) {
         add_part(out, "Made on ", c, "Host", "");
         add_part(out, ", ", c, "Kernel", "");
-        add_part(out, ", with the engine ", c, "Engine", "");
+        const char *engine = ad_string(c, "Engine", ""); /* people know the other one by what they ask for */
+        if (engine[0])
+            buf_printf(out, ", with the engine %s", strcmp(engine, "self") == 0 || strcmp(engine, "none") == 0 ? engine : "transparent");
         buf_char(out, '\n');
     }
     words_bytes(out, ad_int(c, "Bytes", 0));
@@ -140,7 +144,8 @@ static void print_origin(const struct ad *c, struct buf *out)
     words_bytes(out, ad_int(c, "NewBytes", 0));
     buf_text(out, " to the store");
     buf_text(out, ad_bool(c, "Pinned", false) ? "; it is pinned" : "");
-    buf_text(out, ad_bool(c, "Safe", false) ? "; it is safe: in the remote store as well\n\n" : "\n\n");
+    buf_text(out, ad_bool(c, "Safe", false) ? "; it is safe: in the remote store as well" : "");
+    buf_text(out, ad_bool(c, "Verified", false) ? "; it is verified: it was restored for trial\n\n" : "\n\n");
 }
 
 int run_ckpt_show(const struct cli_call *call, struct error *err)

@@ -111,6 +111,12 @@ static const struct cli_option pool_options[] = {
     OPTION_END,
 };
 
+static const struct cli_option doctor_options[] = {
+    { 0, "tools", "DIR", false, "the directory of the program that takes checkpoints (default: the pool's)" },
+    { 0, "json", NULL, false, "print the report as JSON" },
+    OPTION_END,
+};
+
 enum { MANY = 1000000 };
 
 static const struct cli_command table[] = {
@@ -242,6 +248,13 @@ static const struct cli_command table[] = {
         .summary = "Start, stop or look at the pool",
         .details = "The pool starts by itself with the first submit. After stop the running jobs go on; the pool finds them again.\n"
                    "run keeps it in the foreground.",
+    },
+    {
+        .name = "doctor", .operands = "",
+        .options = doctor_options, .run = run_doctor,
+        .summary = "Say what this machine can do for checkpoints, and what to change",
+        .details = "Tries each thing that checkpoints of unmodified programs need, and a checkpoint and resume itself. Needs no pool.\n"
+                   "Exit status: 0 if unmodified programs can be checkpointed here, 1 if not.",
     },
     {
         .name = "completion", .operands = "bash|zsh|fish", .operand = OPERAND_WORD, .operand_min = 1, .operand_max = 1,

@@ -18,7 +18,7 @@
 enum form {
     FORM_EXPR,
     FORM_SIZE,      /* a size without unit means `unit` bytes, and the attribute counts them */
-    FORM_DURATION,  /* the attribute is in microseconds */
+    FORM_DURATION,  /* the attribute is in microseconds; "auto": it is none of the job's own */
     FORM_TEXT,      /* as it stands, or in double quotes */
     FORM_ARGUMENTS, /* in either syntax of the submit language */
 };
@@ -35,6 +35,11 @@ static const struct {
     { "request_disk", "RequestDisk", FORM_SIZE, 1 << 10 },
     { "max_retries", "JobMaxRetries", FORM_EXPR, 0 },
     { "checkpoint_interval", "CheckpointIntervalUs", FORM_DURATION, 0 },
+    { "checkpoint_method", "CheckpointMethod", FORM_TEXT, 0 },
+    { "checkpoint_bundle", "CheckpointBundle", FORM_EXPR, 0 },
+    { "checkpoint_trial", "CheckpointTrial", FORM_EXPR, 0 },
+    { "own_network", "OwnNetwork", FORM_EXPR, 0 },
+    { "writable_paths", "WritablePaths", FORM_TEXT, 0 },
     { "keep_checkpoints", "KeepCheckpoints", FORM_EXPR, 0 },
     { "initialdir", "Iwd", FORM_TEXT, 0 },
     { "input", "In", FORM_TEXT, 0 },
@@ -83,6 +88,8 @@ static int set_command(struct ad *set, size_t i, const char *value, struct error
         ad_set_int(set, attribute, (number + unit - 1) / unit);
         return 0;
     case FORM_DURATION:
+        if (strcasecmp(value, "auto") == 0)
+            return set_value(set, attribute, "undefined", err);
         if (!units_parse_duration(value, &number))
             break;
         ad_set_int(set, attribute, number);

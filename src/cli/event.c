@@ -105,6 +105,34 @@ static void say_taken(struct buf *out, const struct ad *event)
     add_why(out, event);
 }
 
+static void say_method(struct buf *out, const struct ad *event)
+{
+    buf_text(out, "checkpoints: ");
+    words_method(out, ad_string(event, "Method", "?"), ad_string(event, "Reason", ""));
+}
+
+static void say_captured(struct buf *out, const struct ad *event)
+{
+    buf_text(out, ad_bool(event, "Stopped", false) ? "stopped, and its state captured" : "its state captured");
+    add_measure(out, event, "PauseUs", "pause");
+    add_why(out, event);
+}
+
+static void say_checkability(struct buf *out, const struct ad *event)
+{
+    size_t count = ad_list_count(event, "Problems");
+    buf_text(out, count > 0 ? "can not be checkpointed as it is: " : "nothing keeps it from being checkpointed any more");
+    for (size_t i = 0; i < count; i++) {
+        buf_text(out, i > 0 ? "; " : "");
+        words_safe(out, ad_list_string(event, "Problems", i) ? ad_list_string(event, "Problems", i) : "?");
+    }
+}
+
+static void say_verified(struct buf *out, const struct ad *event)
+{
+    buf_printf(out, "checkpoint %" PRId64 " verified: it was restored for trial", ad_int(event, "Generation", 0));
+}
+
 static void say_failed_checkpoint(struct buf *out, const struct ad *event)
 {
     buf_text(out, "checkpoint failed");
@@ -120,7 +148,8 @@ static void say_refused(struct buf *out, const struct ad *event)
 
 static void say_corrupt(struct buf *out, const struct ad *event)
 {
-    buf_printf(out, "checkpoint %" PRId64 " is corrupt and was set aside", ad_int(event, "Generation", 0));
+    bool whole = ad_bool(event, "Whole", false);
+    buf_printf(out, "checkpoint %" PRId64 " %s", ad_int(event, "Generation", 0), whole ? "could not be resumed" : "is corrupt and was set aside");
     add_reason(out, event, "Reason");
 }
 
@@ -194,6 +223,10 @@ static const struct {
     { "running", NULL, say_running },
     { "checkpoint_asked", NULL, say_asked },
     { "checkpoint_taken", NULL, say_taken },
+    { "checkpoint_method", NULL, say_method },
+    { "checkpoint_captured", NULL, say_captured },
+    { "checkability", NULL, say_checkability },
+    { "checkpoint_verified", NULL, say_verified },
     { "checkpoint_failed", NULL, say_failed_checkpoint },
     { "checkpoint_refused", NULL, say_refused },
     { "generation_corrupt", NULL, say_corrupt },

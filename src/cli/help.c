@@ -59,7 +59,7 @@ void cli_print_overview(struct buf *out)
     for (const struct cli_command *c = cli_commands(); c->name; c++)
         buf_printf(out, "  %-11s  %s\n", c->name, c->summary);
     buf_text(out, "\nWhere a command takes IDs, '7.0' is a job and '7' all jobs of a cluster.\n"
-                  "More about one: stint help COMMAND. Manual pages: stint(1), stint-ckpt(1),\n"
+                  "More about one: stint help COMMAND. Manual pages: stint(1), stint-ckpt(1), stint-doctor(1),\n"
                   "stint-submit(5), stint.conf(5), stint-pool(8).\n");
 }
 

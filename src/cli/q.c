@@ -35,6 +35,16 @@ static void add_checkpoints(struct buf *out, const struct ad *job, const struct 
     buf_char(out, ')');
 }
 
+/* "running 42%" when the program says how far it is. */
+static void add_state(struct buf *out, const struct ad *job)
+{
+    words_state(out, job);
+    if (ad_has(job, "Progress") && strcmp(ad_string(job, "JobState", ""), "running") == 0) {
+        buf_char(out, ' ');
+        words_percent(out, ad_real(job, "Progress", 0));
+    }
+}
+
 static void add_common(struct table *table, const struct ad *job)
 {
     words_id(table_cell(table), job);
@@ -94,7 +104,7 @@ void q_print_jobs(const struct ad *answer, const struct screen *screen, struct b
             continue;
         count_job(&totals, job);
         add_common(table, job);
-        words_state(table_cell(table), job);
+        add_state(table_cell(table), job);
         add_checkpoints(table_cell(table), job, screen);
         add_work(table_cell(table), job, "GoodputUs");
         add_work(table_cell(table), job, "LostUs");

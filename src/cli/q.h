@@ -7,7 +7,7 @@
 #define Q_ATTRIBUTES                                                                                                        \
     "ClusterId,ProcId,Owner,QDate,JobState,HoldReason,RemoveReason,ExitCode,ExitSignal,Cmd,Arguments,Args,JobBatchName,"         \
     "TotalSubmitProcs,NumCkpts,NumCkptsFailed,LastCkptTime,LastCkptTimeUs,GoodputUs,LostUs,OccupiedUs,RemoteWallClockTime,"       \
-    "CompletionDate,EnteredCurrentStatus"
+    "CompletionDate,EnteredCurrentStatus,Progress"
 
 /* One line a job, and a line of totals. `jobs` is the answer of /v1/jobs. */
 void q_print_jobs(const struct ad *jobs, const struct screen *screen, struct buf *out);

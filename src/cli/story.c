@@ -149,6 +149,32 @@ static void print_wants(const struct ad *job, struct buf *out)
     buf_text(out, ".\n");
 }
 
+/* It may not have run yet: then it is what its ad says that counts. */
+static void print_method(const struct ad *job, const struct screen *screen, struct buf *out)
+{
+    size_t problems = ad_list_count(job, "CheckabilityProblems");
+    const char *used = ad_string(job, "CheckpointMethodUsed", ad_string(job, "CheckpointMethod", NULL));
+    if (!used)
+        return;
+    buf_text(out, "Checkpoints: ");
+    words_method(out, used, ad_string(job, "CheckpointMethodReason", ""));
+    buf_char(out, '\n');
+    if (problems == 0)
+        return;
+    buf_text(out, "It can not be checkpointed as it is");
+    if (ad_has(job, "CheckabilityTime")) {
+        buf_text(out, ", seen ");
+        words_age(out, ad_int(job, "CheckabilityTime", 0) * CLOCK_SECOND_US, screen);
+        buf_text(out, " ago");
+    }
+    buf_text(out, " (stint-transparent(7) says what helps):\n");
+    for (size_t i = 0; i < problems; i++) {
+        buf_text(out, "  - ");
+        words_safe(out, ad_list_string(job, "CheckabilityProblems", i) ? ad_list_string(job, "CheckabilityProblems", i) : "?");
+        buf_char(out, '\n');
+    }
+}
+
 static void print_checkpoint_sentence(const struct ad *job, const struct screen *screen, struct buf *out)
 {
     int64_t taken = ad_int(job, "NumCkpts", 0), failed = ad_int(job, "NumCkptsFailed", 0);
@@ -180,6 +206,24 @@ static void print_checkpoint_sentence(const struct ad *job, const struct screen 
     if (ad_string(job, "LastCkptError", NULL)) {
         buf_text(out, "; the last error: ");
         words_safe(out, ad_string(job, "LastCkptError", ""));
+    }
+    buf_text(out, ".\n");
+}
+
+static void print_progress(const struct ad *job, const struct screen *screen, struct buf *out)
+{
+    if (!ad_has(job, "Progress"))
+        return;
+    buf_text(out, "It has done ");
+    words_percent(out, ad_real(job, "Progress", 0));
+    if (ad_has(job, "ProgressTimeUs")) {
+        buf_text(out, ", as it said ");
+        words_age(out, ad_int(job, "ProgressTimeUs", 0), screen);
+        buf_text(out, " ago");
+    }
+    if (ad_string(job, "ProgressText", NULL)) {
+        buf_text(out, ": ");
+        words_safe(out, ad_string(job, "ProgressText", ""));
     }
     buf_text(out, ".\n");
 }
@@ -240,6 +284,7 @@ static void print_checkpoints(const struct ad *answer, const struct screen *scre
         { "COMMIT", KIND_DURATION, "CommitUs" },
         { "LATENCY", KIND_DURATION, "LatencyUs" },
         { "WHY", KIND_TEXT, "Why" },
+        { "VERIFIED", KIND_FLAG, "Verified" },
         { "SAFE", KIND_FLAG, "Safe" },
         { "STATE", KIND_TEXT, "State" },
     };
@@ -285,7 +330,9 @@ void story_print(const struct ad *answer, const struct screen *screen, struct bu
     print_head(job, screen, out);
     print_idle_reason(answer, job, out);
     print_wants(job, out);
+    print_method(job, screen, out);
     print_checkpoint_sentence(job, screen, out);
+    print_progress(job, screen, out);
     print_work(job, out);
     print_stints(answer, screen, out);
     print_checkpoints(answer, screen, out);

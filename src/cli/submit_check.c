@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "job/command.h"
+#include "job/image.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -65,11 +66,38 @@ static int check_readable(const struct look *look, const char *command, const ch
     return r == 0 ? 0 : complain(look, command, err);
 }
 
+static const char *image_of(const struct look *look)
+{
+    const char *docker = text_of(look, "DockerImage");
+    return docker ? docker : text_of(look, "ContainerImage");
+}
+
+/* What the path stands for is found out when the job runs; that it stands for something is seen now. */
+static int check_image(const struct look *look, struct error *err)
+{
+    auto_image_name struct image_name name = { 0 };
+    bool docker = text_of(look, "DockerImage") != NULL;
+    const char *text = image_of(look);
+    struct stat st;
+    if (!text || image_name_parse(text, docker, &name, NULL) < 0 || name.kind == IMAGE_REGISTRY)
+        return 0;
+    auto_free char *path = full_path(look, name.place);
+    auto_free char *shorter = NULL, *tag = NULL;
+    int r = 0;
+    if (stat(path, &st) < 0 && (name.tag || !image_split_tag(path, &shorter, &tag) || stat(shorter, &st) < 0))
+        r = say_absent(path, err);
+    else if (name.kind == IMAGE_ARCHIVE && S_ISDIR(st.st_mode))
+        r = error_set(err, ERR_INVALID, "'%s' is a directory, not a tar file", path);
+    else if (name.kind == IMAGE_LAYOUT && !S_ISDIR(st.st_mode))
+        r = error_set(err, ERR_INVALID, "'%s' is a file, not a directory; write 'docker-archive:%s'", path, name.place);
+    return r == 0 ? 0 : complain(look, docker ? "docker_image" : "container_image", err);
+}
+
 static int check_executable(const struct look *look, struct error *err)
 {
     const char *name = text_of(look, "Cmd");
     bool transfer = truth_of(look, "TransferExecutable", true);
-    if (!name || (!transfer && name[0] != '/'))
+    if (!name || (!transfer && (name[0] != '/' || image_of(look))))
         return 0; /* it is looked for where the job runs */
     auto_free char *path = full_path(look, name);
     struct stat st;
@@ -97,6 +125,26 @@ static int check_inputs(const struct look *look, struct error *err)
     for (size_t i = 0; i < files.count; i++)
         if (!strstr(files.items[i], "://") && check_readable(look, "transfer_input_files", files.items[i], true, err) < 0)
             return -1;
+    return 0;
+}
+
+/* The job's world has them in their places, so they must be there. */
+static int check_writable(const struct look *look, struct error *err)
+{
+    auto_command_list struct command_list paths = { 0 };
+    command_files(look->job && ad_has(look->job, "WritablePaths") ? look->job : look->submit->cluster, "WritablePaths", &paths);
+    for (size_t i = 0; i < paths.count; i++) {
+        struct stat st;
+        int r = 0;
+        if (stat(paths.items[i], &st) < 0)
+            r = say_absent(paths.items[i], err);
+        else if (!S_ISDIR(st.st_mode))
+            r = error_set(err, ERR_INVALID, "'%s' is not a directory", paths.items[i]);
+        else if (access(paths.items[i], W_OK | X_OK) < 0)
+            r = error_sys(err, "cannot write in directory '%s'", paths.items[i]);
+        if (r < 0)
+            return complain(look, "writable_paths", err);
+    }
     return 0;
 }
 
@@ -142,7 +190,8 @@ static int check_job(const struct look *look, struct error *err)
     static const struct {
         const char *command, *attribute;
     } places[] = { { "output", "Out" }, { "error", "Err" }, { "log", "UserLog" } };
-    if (check_directory(look, err) < 0 || check_executable(look, err) < 0 || check_inputs(look, err) < 0)
+    if (check_directory(look, err) < 0 || check_image(look, err) < 0 || check_executable(look, err) < 0 || check_inputs(look, err) < 0 ||
+        check_writable(look, err) < 0)
         return -1;
     for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
         if (check_place(look, places[i].command, places[i].attribute, err) < 0)
@@ -152,7 +201,8 @@ static int check_job(const struct look *look, struct error *err)
 
 static bool concerns_files(const struct ad *differences)
 {
-    static const char *const attributes[] = { "Iwd", "Cmd", "TransferExecutable", "In", "TransferInput", "Out", "Err", "UserLog" };
+    static const char *const attributes[] = { "Iwd", "Cmd", "TransferExecutable", "In", "TransferInput", "Out", "Err", "UserLog",
+                                              "WritablePaths", "ContainerImage", "DockerImage" };
     for (size_t i = 0; i < sizeof attributes / sizeof attributes[0]; i++)
         if (ad_has(differences, attributes[i]))
             return true;

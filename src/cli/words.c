@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/units.h"
+#include "job/image.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -108,9 +109,17 @@ void words_state(struct buf *out, const struct ad *job)
     }
 }
 
+void words_percent(struct buf *out, double fraction)
+{
+    double within = fraction > 0 && fraction <= 1 ? fraction : fraction > 1;
+    buf_printf(out, "%d%%", (int)(within * 100 + 1e-6));
+}
+
 void words_command(struct buf *out, const struct ad *job)
 {
-    const char *program = ad_string(job, "Cmd", "?");
+    bool docker;
+    const char *program = ad_string(job, "Cmd", "?"), *image = image_of_job(job, &docker);
+    program = !*program && image ? image : program;
     const char *slash = strrchr(program, '/');
     words_safe(out, slash && slash[1] ? slash + 1 : program);
     const char *arguments = ad_string(job, "Arguments", ad_string(job, "Args", ""));
@@ -118,6 +127,19 @@ void words_command(struct buf *out, const struct ad *job)
         buf_char(out, ' ');
         words_safe(out, arguments);
     }
+}
+
+void words_method(struct buf *out, const char *method, const char *reason)
+{
+    words_safe(out, method);
+    if (strcmp(method, "transparent") == 0)
+        buf_text(out, " (CRIU)");
+    if (strcmp(method, "self") == 0)
+        buf_text(out, " (its own protocol)");
+    if (!*reason)
+        return;
+    buf_text(out, ": ");
+    words_safe(out, reason);
 }
 
 int64_t words_last_checkpoint(const struct ad *job)

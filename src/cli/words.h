@@ -23,10 +23,14 @@ void words_age(struct buf *out, int64_t us, const struct screen *screen);
 void words_id(struct buf *out, const struct ad *ad);
 /* "running", "held: the reason …", "completed: exit 1" */
 void words_state(struct buf *out, const struct ad *job);
+/* "42%", rounded down: all is done only when all is done. */
+void words_percent(struct buf *out, double fraction);
 /* "exit 0", "signal 9"; "-" when it did not end. */
 void words_exit(struct buf *out, const struct ad *job);
 /* The program's name and its arguments. */
 void words_command(struct buf *out, const struct ad *job);
+/* "transparent (CRIU)", "self (its own protocol)", "none: the reason" */
+void words_method(struct buf *out, const char *method, const char *reason);
 /* The time of the last checkpoint, microseconds; 0 = none. */
 int64_t words_last_checkpoint(const struct ad *job);
 

@@ -175,12 +175,15 @@ int cgroup_make(const char *name, int cpus, int64_t memory_bytes, struct cgroup 
     return 0;
 }
 
+/* Who moves a whole process waits until all processors have noticed, more than 10 ms; who moves only itself, a thread, does not. What
+ * joins has one thread. In the unified hierarchy threads cannot be moved. */
 int cgroup_procs(const struct cgroup *c, int fds[2])
 {
+    const char *file = c && c->version == 1 ? "tasks" : "cgroup.procs";
     int count = 0;
     fds[0] = fds[1] = -1;
     for (int i = 0; c && i < 2; i++)
-        if (c->dirs[i] >= 0 && (fds[count] = openat(c->dirs[i], "cgroup.procs", O_WRONLY | O_CLOEXEC)) >= 0)
+        if (c->dirs[i] >= 0 && (fds[count] = openat(c->dirs[i], file, O_WRONLY | O_CLOEXEC)) >= 0)
             count++;
     return count;
 }

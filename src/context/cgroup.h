@@ -19,7 +19,7 @@ int cgroup_make(const char *name, int cpus, int64_t memory_bytes, struct cgroup 
 /* In the text of /proc/PID/cgroup: the path of the group in the hierarchy with that controller ("" is version 2's), and the
  * names of all that are mounted with it. Both yours; `mount` may be NULL. NULL = there is none. */
 char *cgroup_path_in(const char *text, const char *controller, char **mount);
-/* Descriptors to write a process id to, for each hierarchy; at most 2. */
+/* Descriptors to write "0" to, by a process with one thread that joins, for each hierarchy; at most 2. */
 int cgroup_procs(const struct cgroup *cgroup, int fds[2]);
 /* A process of the group was killed because of its memory limit. */
 bool cgroup_ran_out_of_memory(const struct cgroup *cgroup);

@@ -10,15 +10,18 @@
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 enum { DEPTH_MAX = 64, LIST_MAX = 64 << 20 };
 
 struct scan {
-    const char *known;      /* the recorded lines, when looking for changes */
+    char **known;           /* the recorded lines, in order, when looking for changes */
+    size_t known_count;
     struct buf *record;     /* where lines go, when recording */
     struct command_list *changed;
+    struct command_list *unchanged;
     bool directories;
 };
 
@@ -29,14 +32,38 @@ static void describe(struct buf *out, const char *name, const struct stat *st)
                (int64_t)st->st_size, (int64_t)st->st_ctim.tv_sec, st->st_ctim.tv_nsec);
 }
 
-/* The known list is sorted by nothing, but small: inputs are few. A line must match at a line's start. */
-static bool is_known(const char *known, const char *line)
+static int compare_lines(const void *a, const void *b)
 {
-    size_t len = strlen(line);
-    for (const char *at = known; (at = strstr(at, line)); at += len)
-        if (at == known || at[-1] == '\n')
-            return true;
-    return false;
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* A name may hold a newline, so that where a line ends is found by the length of its name. */
+static char *line_end(char *line, const char *end)
+{
+    char *name;
+    size_t len = strtoul(line, &name, 10);
+    return len < (size_t)(end - name) ? strchr(name + len, '\n') : NULL;
+}
+
+static void sort_known(struct scan *s, char *text)
+{
+    size_t room = 0;
+    for (const char *at = text; (at = strchr(at, '\n')); at++)
+        room++;
+    s->known = mem_zero(room + 1, sizeof *s->known);
+    const char *last = text + strlen(text);
+    for (char *at = text, *end; (end = line_end(at, last)); at = end + 1) {
+        *end = '\0';
+        s->known[s->known_count++] = at;
+    }
+    qsort(s->known, s->known_count, sizeof *s->known, compare_lines);
+}
+
+static bool is_known(const struct scan *s, struct buf *line)
+{
+    line->data[line->len - 1] = '\0'; /* its newline */
+    char *text = (char *)line->data;
+    return s->known_count > 0 && bsearch(&text, s->known, s->known_count, sizeof text, compare_lines) != NULL;
 }
 
 static int scan_dir(struct scan *s, int dir, const char *prefix, int depth, struct error *err);
@@ -58,8 +85,9 @@ static int scan_one(struct scan *s, int dir, const char *leaf, const char *name,
     if (!S_ISREG(st.st_mode) && !S_ISLNK(st.st_mode))
         return 0;
     describe(s->record ? s->record : &line, name, &st);
-    if (!s->record && !is_known(s->known, buf_cstr(&line)))
-        command_list_add(s->changed, name);
+    struct command_list *list = s->record ? NULL : is_known(s, &line) ? s->unchanged : s->changed;
+    if (list)
+        command_list_add(list, name);
     return 0;
 }
 
@@ -95,20 +123,41 @@ static int scan_as(struct scan *s, int work, const struct identity *owner, struc
     return r;
 }
 
-int changes_record(int work, int dir, const struct identity *owner, struct error *err)
+static int write_record(int dir, const struct buf *lines, struct error *err)
 {
-    auto_buf struct buf lines = { .max = LIST_MAX };
-    struct scan s = { .record = &lines };
-    if (scan_as(&s, work, owner, err) < 0)
-        return -1;
-    if (lines.full)
+    if (lines->full)
         return error_set(err, ERR_LIMIT, "too many input files");
     if (unlinkat(dir, "inputs", 0) < 0 && errno != ENOENT)
         return error_sys(err, "cannot remove the old list of inputs");
     auto_close int out = openat(dir, "inputs", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (out < 0)
         return error_sys(err, "cannot create the list of inputs");
-    return file_write_all(out, buf_cstr(&lines), lines.len, err);
+    return file_write_all(out, buf_cstr(lines), lines->len, err);
+}
+
+int changes_record(int work, int dir, const struct identity *owner, struct error *err)
+{
+    auto_buf struct buf lines = { .max = LIST_MAX };
+    struct scan s = { .record = &lines };
+    if (scan_as(&s, work, owner, err) < 0)
+        return -1;
+    return write_record(dir, &lines, err);
+}
+
+int changes_record_inputs(int work, int dir, const struct identity *owner, const struct command_list *names, struct error *err)
+{
+    auto_buf struct buf lines = { .max = LIST_MAX };
+    struct stat st;
+    if (owner && identity_enter(owner, err) < 0)
+        return -1;
+    for (size_t i = 0; i < names->count; i++) {
+        const char *leaf = NULL;
+        auto_close int parent = file_open_parent(work, names->items[i], false, &leaf, err);
+        if (parent >= 0 && fstatat(parent, leaf, &st, AT_SYMLINK_NOFOLLOW) == 0)
+            describe(&lines, names->items[i], &st);
+    }
+    identity_leave();
+    return write_record(dir, &lines, err);
 }
 
 static int read_known(int dir, struct buf *known, struct error *err)
@@ -129,13 +178,22 @@ static int list(int work, int dir, const struct identity *owner, struct scan *s,
     auto_buf struct buf known = { .max = LIST_MAX };
     if (read_known(dir, &known, err) < 0)
         return -1;
-    s->known = buf_cstr(&known);
-    return scan_as(s, work, owner, err);
+    auto_free char *text = mem_dup(buf_cstr(&known));
+    sort_known(s, text);
+    int r = scan_as(s, work, owner, err);
+    free(s->known);
+    return r;
 }
 
 int changes_list(int work, int dir, const struct identity *owner, struct command_list *changed, struct error *err)
 {
     struct scan s = { .changed = changed, .directories = true };
+    return list(work, dir, owner, &s, err);
+}
+
+int changes_inputs(int work, int dir, const struct identity *owner, struct command_list *out, struct error *err)
+{
+    struct scan s = { .unchanged = out, .directories = true };
     return list(work, dir, owner, &s, err);
 }
 

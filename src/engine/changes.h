@@ -15,5 +15,9 @@ int changes_record(int work, int dir, const struct identity *owner, struct error
 /* The names (relative to work) of what is new or changed: files and links, and what is below directories. A new directory
  * comes as its files and, if empty, as itself. */
 int changes_list(int work, int dir, const struct identity *owner, struct command_list *out, struct error *err);
-/* Of these only files and links at the top level. */
+/* The opposite: inputs that are still as they were. */
+int changes_inputs(int work, int dir, const struct identity *owner, struct command_list *out, struct error *err);
+/* The list of inputs anew, in another working directory that has them under these names; those that it has not are left out. */
+int changes_record_inputs(int work, int dir, const struct identity *owner, const struct command_list *names, struct error *err);
+/* Of what is new or changed only files and links at the top level. */
 int changes_list_top(int work, int dir, const struct identity *owner, struct command_list *out, struct error *err);

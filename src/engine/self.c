@@ -73,17 +73,12 @@ static int capture_refused(const struct engine_site *site, struct store *store, 
     return error_set(err, ERR_INVALID, "the job declares no checkpoint protocol");
 }
 
-static const struct engine self_engine = {
+const struct engine engine_self = {
     .name = "self", .ask = ask_by_signal, .taken = taken_by_exit, .capture = capture_files,
 };
-static const struct engine no_engine = {
+const struct engine engine_none = {
     .name = "none", .ask = ask_nothing, .taken = taken_never, .capture = capture_refused,
 };
-
-const struct engine *engine_choose(const struct protocol *protocol)
-{
-    return protocol->self ? &self_engine : &no_engine;
-}
 
 int engine_salvage(const struct engine_site *site, struct store *store, const char *id, struct store_capture **out,
                    struct error *err)
@@ -92,10 +87,4 @@ int engine_salvage(const struct engine_site *site, struct store *store, const ch
     if (state_files(site, NULL, &names, err) < 0)
         return -1;
     return capture_names(site, store, id, &names, true, out, err);
-}
-
-int engine_restore(const struct engine_site *site, struct store *store, const struct manifest *manifest, struct error *err)
-{
-    const struct store_tree trees[] = { { "work", site->work }, { "std", site->std } };
-    return store_extract(store, site->owner, manifest, trees, 2, NULL, err);
 }

@@ -1,5 +1,6 @@
 #include "job/ledger.h"
 
+#include "base/mem.h"
 #include "job/record.h"
 
 #include <string.h>
@@ -129,12 +130,54 @@ static void end(const struct fold *f, bool completed, const char *cause)
     ad_remove(f->stint, "NextCapturedUs");
 }
 
+static void set_captured(const struct fold *f, int64_t captured)
+{
+    ad_set_int(f->stint, ad_bool(f->record, "Settling", false) ? "NextCapturedUs" : "CapturedUs", captured > 0 ? captured : 0);
+}
+
 static void apply_exit(const struct fold *f)
 {
     bool checkpoint = ad_bool(f->record, "Checkpoint", false);
     switch_to(f, checkpoint ? ACT_CHECKPOINT : ACT_TRANSFER, checkpoint ? ad_string(f->record, "Why", "self") : "output");
     if (checkpoint)
-        ad_set_int(f->stint, ad_bool(f->record, "Settling", false) ? "NextCapturedUs" : "CapturedUs", ad_int(f->stint, "AtRiskUs", 0));
+        set_captured(f, ad_int(f->stint, "AtRiskUs", 0));
+}
+
+static int64_t between(int64_t low, int64_t n, int64_t high)
+{
+    return n < low ? low : n > high ? high : n;
+}
+
+/* The program stood still in the midst of what it did, and then went on with it, unless it was stopped for good. */
+static void stand_still(const struct fold *f, bool stopped)
+{
+    struct fold frozen = *f, thawed = *f;
+    enum activity activity = activity_of(f->stint);
+    auto_free char *cause = mem_dup(ad_string(f->stint, "LedgerCause", ""));
+    frozen.now_us = between(ad_int(f->stint, "LedgerSinceUs", f->now_us), ad_int(f->record, "FrozenBootUs", f->now_us), f->now_us);
+    thawed.now_us = between(frozen.now_us, ad_int(f->record, "ThawedBootUs", f->now_us), f->now_us);
+    switch_to(&frozen, ACT_CHECKPOINT, ad_string(f->record, "Why", "periodic"));
+    if (!stopped)
+        switch_to(&thawed, activity, cause);
+}
+
+/* A record that was written first may have closed the interval in which the program was frozen (it ended right after the thaw,
+ * say). What it ran since then is at risk already and was not captured. */
+static void apply_capture(const struct fold *f)
+{
+    int64_t frozen = between(0, ad_int(f->record, "FrozenBootUs", f->now_us), f->now_us);
+    int64_t late = ad_int(f->stint, "LedgerSinceUs", f->now_us) - frozen;
+    int64_t before = ad_int(f->stint, "AtRiskUs", 0);
+    stand_still(f, ad_bool(f->record, "Stopped", false));
+    set_captured(f, late > 0 ? before - late : ad_int(f->stint, "AtRiskUs", 0));
+}
+
+static void apply_fail(const struct fold *f)
+{
+    if (ad_has(f->record, "FrozenBootUs"))
+        stand_still(f, false);
+    if (ad_bool(f->record, "Capture", true))
+        settle(f, 0);
 }
 
 void ledger_apply(struct ad *stint, const struct ad *record, ledger_fn *fn, void *data)
@@ -156,10 +199,12 @@ void ledger_apply(struct ad *stint, const struct ad *record, ledger_fn *fn, void
         switch_to(&f, ACT_IDLE, "suspended");
     else if (strcmp(kind, RECORD_EXIT) == 0)
         apply_exit(&f);
+    else if (strcmp(kind, RECORD_CAPTURE) == 0)
+        apply_capture(&f);
     else if (strcmp(kind, RECORD_COMMIT) == 0)
         commit(&f);
-    else if (strcmp(kind, RECORD_FAIL) == 0 && ad_bool(record, "Capture", true))
-        settle(&f, 0);
+    else if (strcmp(kind, RECORD_FAIL) == 0)
+        apply_fail(&f);
     else if (strcmp(kind, RECORD_END) == 0)
         end(&f, strcmp(ad_string(record, "Outcome", ""), "completed") == 0 || ad_bool(record, "Deliverable", false),
             ad_string(record, "Cause", "failed"));

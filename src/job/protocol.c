@@ -43,8 +43,9 @@ void protocol_read(const struct ad *job, const struct protocol_defaults *default
     p->signal = command_signal_of(job, "CheckpointSig", p->kill_signal);
     p->want_signal = p->self && ad_bool(job, "WantCheckpointSignal", false);
     p->interval_us = ad_int(job, "CheckpointIntervalUs", defaults->interval_us);
-    if (ad_has(job, "CheckpointInterval"))
-        p->interval_us = seconds_us(ad_int(job, "CheckpointInterval", 0), 0);
+    int64_t seconds = ad_int(job, "CheckpointInterval", INT64_MIN);
+    if (seconds != INT64_MIN)
+        p->interval_us = seconds_us(seconds, 0);
     p->timeout_us = defaults->timeout_us;
     p->vacate_us = seconds_us(ad_int(job, "JobMaxVacateTime", ad_int(job, "KillSigTimeout", -1)), defaults->vacate_max_us);
     if (p->vacate_us > defaults->vacate_max_us)

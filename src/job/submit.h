@@ -42,5 +42,8 @@ struct submit {
 int submit_parse(const char *text, size_t len, const struct submit_options *options, struct submit *out,
                  struct error *err);
 void submit_release(struct submit *submit);
+/* Checks the attribute as if it stood as '+name = …' in a submit file; what can be written in several ways gets its one form. Good
+ * when it is not one that is checked. */
+int submit_check_value(struct ad *ad, const char *name, struct error *err);
 /* The line on which a command (by its lower-case name, "executable") was last set; 0 if it was not. */
 int submit_line(const struct submit *submit, const char *command);

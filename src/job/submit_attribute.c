@@ -11,7 +11,7 @@
 #include <strings.h>
 
 enum { SECONDS_MAX = 366 * 86400 };
-enum check { CHECK_BOOL, CHECK_CODE, CHECK_SIGNAL, CHECK_SECONDS, CHECK_POOL };
+enum check { CHECK_BOOL, CHECK_CODE, CHECK_SIGNAL, CHECK_SECONDS, CHECK_METHOD, CHECK_PATHS, CHECK_POOL };
 
 static const struct {
     const char *name;
@@ -27,6 +27,12 @@ static const struct {
     { "SuccessCheckpointExitCode", CHECK_CODE },
     { "SuccessCheckpointExitSignal", CHECK_SIGNAL },
     { "CheckpointInterval", CHECK_SECONDS },
+    { "CheckpointMethod", CHECK_METHOD },
+    { "CheckpointBundle", CHECK_BOOL },
+    { "CheckpointTrial", CHECK_BOOL },
+    { "OwnNetwork", CHECK_BOOL },
+    { "WantCriuPipe", CHECK_BOOL },
+    { "WritablePaths", CHECK_PATHS },
     { "ClusterId", CHECK_POOL },
     { "ProcId", CHECK_POOL },
     { "Owner", CHECK_POOL },
@@ -60,7 +66,7 @@ static bool is_undefined(const struct ad *ad, const char *name)
     return ad_print_expr(ad, name, &text) && strcasecmp(buf_cstr(&text), "undefined") == 0;
 }
 
-static int check_attribute(const struct ad *ad, const char *name, enum check check, struct error *err)
+static int check_attribute(struct ad *ad, const char *name, enum check check, struct error *err)
 {
     int64_t number = ad_int(ad, name, -1);
     if (check != CHECK_POOL && is_undefined(ad, name))
@@ -83,10 +89,22 @@ static int check_attribute(const struct ad *ad, const char *name, enum check che
         if (number < 1 || number > SECONDS_MAX)
             return error_set(err, ERR_INVALID, "%s must be a whole number of seconds, from 1 to %d", name, SECONDS_MAX);
         return 0;
+    case CHECK_METHOD:
+        return submit_check_method(ad, name, err);
+    case CHECK_PATHS:
+        return submit_check_paths(ad, name, err);
     case CHECK_POOL:
         break;
     }
     return error_set(err, ERR_INVALID, "%s is the pool's to set; remove the line", name);
+}
+
+int submit_check_value(struct ad *ad, const char *name, struct error *err)
+{
+    for (size_t i = 0; i < sizeof checked / sizeof checked[0]; i++)
+        if (strcasecmp(checked[i].name, name) == 0)
+            return check_attribute(ad, checked[i].name, checked[i].check, err);
+    return 0;
 }
 
 int submit_set_attribute(struct submit_job *job, const struct submit_key *key, const char *value, struct error *err)
@@ -94,9 +112,11 @@ int submit_set_attribute(struct submit_job *job, const struct submit_key *key, c
     const char *name = key->name + strlen("MY.");
     if (ad_set_expr(job->ad, name, value, err) < 0)
         return error_wrap(err, "the value of '+%s' is not an expression (a text needs double quotes)", name);
-    for (size_t i = 0; i < sizeof checked / sizeof checked[0]; i++)
-        if (strcasecmp(checked[i].name, name) == 0)
-            return check_attribute(job->ad, checked[i].name, checked[i].check, err);
+    if (submit_check_value(job->ad, name, err) < 0)
+        return -1;
+    for (size_t i = 0; submit_checked_attribute(i); i++)
+        if (strcasecmp(submit_checked_attribute(i), name) == 0)
+            return 0;
     char guess[SUBMIT_NAME_MAX];
     if (submit_guess(name, true, guess))
         submit_warn(job->parser, job->line, "'+%s' is kept, but nothing looks at it; did you mean '%s'?", name, guess);

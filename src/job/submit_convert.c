@@ -17,9 +17,12 @@
 
 int submit_to_executable(struct submit_job *job, const struct submit_command *command, const char *value, struct error *err)
 {
-    if (!value)
+    bool image = submit_names_image(job->parser);
+    if (!value && !image)
         return error_set(err, ERR_INVALID, "no executable is set; add 'executable = program' above");
-    ad_set_string(job->ad, command->attribute, value);
+    ad_set_string(job->ad, command->attribute, value ? value : "");
+    if (image && (!value || value[0] == '/')) /* a path in the image; transfer_executable, which comes later, may say otherwise */
+        ad_set_bool(job->ad, "TransferExecutable", false);
     return 0;
 }
 
@@ -103,11 +106,17 @@ int submit_to_universe(struct submit_job *job, const struct submit_command *comm
 {
     static const char *const standard[] = { "standard", "1", NULL };
     static const char *const vanilla[] = { "vanilla", "5", NULL };
-    if (value && one_of(value, standard))
+    static const char *const docker[] = { "docker", NULL };
+    static const char *const container[] = { "container", NULL };
+    if (value && one_of(value, docker))
+        ad_set_bool(job->ad, "WantDocker", true);
+    else if (value && one_of(value, container))
+        ad_set_bool(job->ad, "WantContainer", true);
+    else if (value && one_of(value, standard))
         submit_warn(job->parser, job->line,
                     "the standard universe is run as vanilla: programs need no relinking to be checkpointed");
     else if (value && !one_of(value, vanilla))
-        return error_set(err, ERR_INVALID, "universe = %.60s is not supported; write 'universe = vanilla'", value);
+        return error_set(err, ERR_INVALID, "universe = %.60s is not supported; write vanilla, container or docker", value);
     ad_set_int(job->ad, command->attribute, 5);
     return 0;
 }
@@ -252,6 +261,8 @@ int submit_to_seconds(struct submit_job *job, const struct submit_command *comma
 int submit_to_interval(struct submit_job *job, const struct submit_command *command, const char *value, struct error *err)
 {
     int64_t us;
+    if (strcasecmp(value, "auto") == 0) /* the pool's */
+        return 0;
     if (parse_time(command, value, &us, err) < 0)
         return -1;
     if (us <= 0)

@@ -125,7 +125,9 @@ static int evaluate_first(struct batch *b, int proc, struct error *err)
         ad_update(b->first, part);
     }
     submit_check_attributes(b->parser, b->first, b->line);
-    return 0;
+    if (submit_check_image(b->parser, b->first, b->line, err) < 0)
+        return -1;
+    return submit_check_methods(b->parser, b->first, b->line, err);
 }
 
 /* Sets in `into` the attributes of `from` that the cluster's ad has not or has otherwise. */

@@ -6,7 +6,9 @@
  *   submit_command.c   the table of commands
  *   submit_convert.c   how a command's text becomes attributes: words, numbers, signals
  *   submit_words.c     the same for arguments, environment and file lists
+ *   submit_image.c     the image that a job runs in
  *   submit_attribute.c +Attr and MY.Attr, and what is checked about them
+ *   submit_checkpoint.c how a job is checkpointed: values, and what does not fit together
  *   submit_guess.c     what a misspelt name may have meant
  *   submit_job.c       one queue statement's jobs
  *   submit.c           statements, and the whole
@@ -119,7 +121,15 @@ const struct submit_command *submit_command_find(const char *name); /* also by a
 submit_convert_fn submit_to_executable, submit_to_string, submit_to_bool, submit_to_int, submit_to_expr, submit_to_choice,
     submit_to_list, submit_to_arguments, submit_to_environment, submit_to_iwd, submit_to_universe, submit_to_cpus,
     submit_to_mebibytes, submit_to_kibibytes, submit_to_hold, submit_to_signal, submit_to_seconds, submit_to_interval,
-    submit_to_checkpoint_code, submit_to_retry_until, submit_to_getenv, submit_to_later, submit_to_nothing;
+    submit_to_checkpoint_code, submit_to_retry_until, submit_to_getenv, submit_to_method, submit_to_paths, submit_to_image, submit_to_pull_policy,
+    submit_to_target_dir, submit_to_override_entrypoint, submit_to_later, submit_to_nothing;
+
+/* ---- images ---- */
+
+/* Whether docker_image or container_image is set at this point. */
+bool submit_names_image(const struct submit_parser *parser);
+/* Whether what a job says about its image fits together. The error names file and line; `line` is the queue statement's. */
+int submit_check_image(const struct submit_parser *parser, const struct ad *ad, int line, struct error *err);
 
 /* ---- attributes ---- */
 
@@ -127,6 +137,11 @@ submit_convert_fn submit_to_executable, submit_to_string, submit_to_bool, submit
 int submit_set_attribute(struct submit_job *job, const struct submit_key *key, const char *value, struct error *err);
 /* Warns of attributes that do not fit each other. */
 void submit_check_attributes(struct submit_parser *parser, const struct ad *ad, int line);
+/* Errors, with file and line, and warnings of what is said of checkpoints. */
+int submit_check_methods(struct submit_parser *parser, const struct ad *ad, int line, struct error *err);
+/* Whether the attribute is a checkpoint method, or a list of absolute paths; brings it into its one form. */
+int submit_check_method(struct ad *ad, const char *name, struct error *err);
+int submit_check_paths(struct ad *ad, const char *name, struct error *err);
 /* The names of the attributes that are checked, NULL behind the last. */
 const char *submit_checked_attribute(size_t i);
 

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/mem.h"
+#include "job/submit.h"
 #include "pool/pool.h"
 
 #include <stdio.h>
@@ -302,6 +303,12 @@ void actions_vacate_all(struct pool *p)
 
 /* ---- edit ---- */
 
+static bool is_undefined(const struct ad *ad, const char *name)
+{
+    auto_buf struct buf text = { 0 };
+    return ad_print_expr(ad, name, &text) && strcasecmp(buf_cstr(&text), "undefined") == 0;
+}
+
 /* What a submit file would refuse must not come in by an edit. */
 int actions_check_set(const struct ad *set, struct error *err)
 {
@@ -313,8 +320,12 @@ int actions_check_set(const struct ad *set, struct error *err)
         if (submit_is_own(ad_name(set, i)) || strcasecmp(ad_name(set, i), "JobStatus") == 0)
             return error_set(err, ERR_INVALID, "'%s' is the pool's own; it can not be edited", ad_name(set, i));
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
-        if (ad_has(set, numbers[i]) && ad_int(set, numbers[i], INT64_MIN) == INT64_MIN)
+        if (ad_has(set, numbers[i]) && ad_int(set, numbers[i], INT64_MIN) == INT64_MIN && !is_undefined(set, numbers[i]))
             return error_set(err, ERR_INVALID, "%s must be a whole number", numbers[i]);
+    auto_ad struct ad *copy = ad_copy(set);
+    for (size_t i = 0; i < ad_count(set); i++)
+        if (submit_check_value(copy, ad_name(set, i), err) < 0)
+            return -1;
     return 0;
 }
 

@@ -65,6 +65,8 @@ bool ckpt_parse(const char *text, struct job_id *id, int *generation)
 void ckpt_release(struct ckpt_ask *ask)
 {
     free(ask->store_path);
+    for (size_t i = 0; i < ask->count; i++)
+        free(ask->items[i].verified);
     free(ask->items);
     free(ask->directory);
     free(ask->path);
@@ -267,6 +269,23 @@ static int add_items(struct request *rq, enum scope scope, struct ckpt_ask *ask,
     return 0;
 }
 
+/* What only the queue knows of its checkpoints. */
+static int note_verified(struct pool *p, struct ckpt_item *item, struct error *err)
+{
+    auto_ad struct ad *all = ad_new();
+    size_t capacity = 0;
+    if (queue_list_checkpoints(p->queue, item->id, all, "Checkpoints", err) < 0)
+        return -1;
+    for (size_t i = 0; i < ad_list_count(all, "Checkpoints"); i++) {
+        const struct ad *row = ad_list_ad(all, "Checkpoints", i);
+        if (!ad_bool(row, "Verified", false))
+            continue;
+        item->verified = mem_grow(item->verified, &capacity, item->verified_count + 1, sizeof *item->verified);
+        item->verified[item->verified_count++] = (int)ad_int(row, "Generation", 0);
+    }
+    return 0;
+}
+
 /* ---- after a removal ---- */
 
 /* What a job goes on from may have been removed. */
@@ -416,6 +435,9 @@ static int run(struct request *rq, const struct verb *verb, struct ckpt_ask *ask
         return error_set(err, ERR_INVALID, "which file? Files must name one");
     if (verb->work == ckpt_extract && !ask->directory)
         return error_set(err, ERR_INVALID, "Directory must say where the files go");
+    for (size_t i = 0; i < ask->count && (verb->work == ckpt_ls || verb->work == ckpt_show); i++)
+        if (note_verified(rq->pool, &ask->items[i], err) < 0)
+            return -1;
     if (verb->work == ckpt_export && add_note(rq, ask, err) < 0)
         return -1;
     struct ckpt_ask *kept = mem_new(struct ckpt_ask);

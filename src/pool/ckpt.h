@@ -13,6 +13,8 @@ struct ckpt_item {
     int generation; /* 0 = not said: the newest checkpoint, or all of them */
     bool is_known; /* the job is in the queue or in the history */
     struct queue_owner owner;
+    int *verified; /* generations that were restored for trial */
+    size_t verified_count;
 };
 
 struct ckpt_ask {

@@ -89,6 +89,14 @@ static int64_t count_files(const struct manifest *manifest)
     return files;
 }
 
+static bool is_verified(const struct ckpt_item *item, int generation)
+{
+    for (size_t i = 0; i < item->verified_count; i++)
+        if (item->verified[i] == generation)
+            return true;
+    return false;
+}
+
 struct ad *ckpt_describe(struct store *store, const struct ckpt_item *item, const struct manifest *manifest)
 {
     struct ad *ad = ckpt_record(item, manifest->generation);
@@ -101,6 +109,7 @@ struct ad *ckpt_describe(struct store *store, const struct ckpt_item *item, cons
     ad_set_int(ad, "NewBytes", manifest->new_bytes);
     ad_set_bool(ad, "Pinned", store_pinned(store, item->job, manifest->generation));
     ad_set_bool(ad, "Safe", store_safe(store, item->job, manifest->generation));
+    ad_set_bool(ad, "Verified", is_verified(item, manifest->generation));
     ad_set_string(ad, "Owner", manifest->owner[0] ? manifest->owner : item->owner.name);
     ad_set_string(ad, "Job", manifest->job);
     ad_set_string(ad, "Host", manifest->host);

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "job/command.h"
+#include "job/image.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -60,6 +61,7 @@ static void make_inputs_absolute(struct ad *ad, const char *dir)
     if (ad_bool(ad, "TransferExecutable", true))
         make_absolute(ad, "Cmd", dir);
     make_absolute(ad, "In", dir);
+    image_make_absolute(ad, dir);
     command_files(ad, "TransferInput", &files);
     for (size_t i = 0; i < files.count; i++) {
         auto_free char *path = strstr(files.items[i], "://") ? mem_dup(files.items[i]) : resolve(dir, files.items[i]);

@@ -2,6 +2,7 @@
 #include "base/units.h"
 #include "context/cgroup.h"
 #include "job/command.h"
+#include "job/protocol.h"
 #include "pool/pool.h"
 
 #include <ctype.h>
@@ -29,6 +30,7 @@ enum setting_kind {
     SETTING_ENDPOINT,
     SETTING_REGION,
     SETTING_PATH,
+    SETTING_METHOD,
 };
 
 static const struct {
@@ -39,6 +41,8 @@ static const struct {
     { "cpus", SETTING_COUNT, offsetof(struct config, cpus) },
     { "memory", SETTING_MEGABYTES, offsetof(struct config, memory_mb) },
     { "disk", SETTING_KILOBYTES, offsetof(struct config, disk_kb) },
+    { "checkpoint_method", SETTING_METHOD, offsetof(struct config, checkpoint_method) },
+    { "criu_dir", SETTING_PATH, offsetof(struct config, criu_dir) },
     { "checkpoint_interval", SETTING_DURATION, offsetof(struct config, checkpoint_interval_us) },
     { "checkpoint_timeout", SETTING_DURATION, offsetof(struct config, checkpoint_timeout_us) },
     { "max_vacate_time", SETTING_DURATION, offsetof(struct config, max_vacate_us) },
@@ -50,6 +54,7 @@ static const struct {
     { "store_quota", SETTING_BYTES, offsetof(struct config, store_quota) },
     { "store_quota_per_user", SETTING_BYTES, offsetof(struct config, store_user_quota) },
     { "store_low_space", SETTING_BYTES_AUTO, offsetof(struct config, store_low_space) },
+    { "image_cache", SETTING_BYTES, offsetof(struct config, image_cache) },
     { "checkpoint_tail", SETTING_FEW, offsetof(struct config, checkpoint_tail) },
     { "store_verify", SETTING_DURATION, offsetof(struct config, store_verify_us) },
     { "remote_store", SETTING_REMOTE, offsetof(struct config, remote_store) },
@@ -114,6 +119,15 @@ static bool parse_text(enum setting_kind kind, const char *value, char *field)
     return true;
 }
 
+static bool parse_method(const char *value, const char **text)
+{
+    struct method method;
+    if (!method_parse(value, &method))
+        return false;
+    *text = method_text(&method);
+    return true;
+}
+
 static bool parse_value(struct config *c, size_t i, const char *value)
 {
     void *field = (char *)c + settings[i].offset;
@@ -139,6 +153,8 @@ static bool parse_value(struct config *c, size_t i, const char *value)
         return units_parse_duration(value, field);
     case SETTING_LIMITS:
         return parse_limits(value, field);
+    case SETTING_METHOD:
+        return parse_method(value, field);
     case SETTING_REMOTE:
     case SETTING_ENDPOINT:
     case SETTING_REGION:
@@ -180,6 +196,7 @@ static void set_defaults(struct pool *p)
     *c = (struct config){
         .cpus = cpus > 0 ? (int)cpus : 1,
         .memory_mb = (int64_t)pages * page >> 20,
+        .checkpoint_method = method_name(METHOD_AUTO),
         .checkpoint_interval_us = 3600 * SECOND_US,
         .checkpoint_timeout_us = 600 * SECOND_US,
         .max_vacate_us = 600 * SECOND_US,
@@ -189,6 +206,7 @@ static void set_defaults(struct pool *p)
         .max_jobs_per_user = p->machine_wide ? 100000 : 0,
         .limits = true,
         .store_low_space = -1,
+        .image_cache = INT64_C(20) << 30,
         .store_verify_us = 7 * 86400 * SECOND_US,
     };
     if (fstatvfs(p->dir, &fs) == 0)

@@ -18,6 +18,8 @@ static bool belongs_in_log(const struct ad *event)
         "held", "released", "failed", "runner_lost", "disconnected", "reconnected",
     };
     const char *name = ad_string(event, "Event", "");
+    if (strcmp(name, "checkability") == 0)
+        return ad_list_count(event, "Problems") > 0;
     if (strcmp(name, "running") == 0)
         return ad_int(event, "Execution", 1) == 1; /* not again after each checkpoint */
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)

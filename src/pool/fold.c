@@ -64,6 +64,11 @@ static void on_run(struct fold *f)
         ad_set_int(f->stint, "ResumedFrom", generation);
     ad_set_int(f->stint, "Executions", ad_int(f->record, "Execution", 1));
     ad_remove(f->job.ad, "BackOff");
+    if (generation == 0 && ad_int(f->record, "Execution", 1) == 1) { /* what it had done is to be done again */
+        ad_remove(f->job.ad, "Progress");
+        ad_remove(f->job.ad, "ProgressText");
+        ad_remove(f->job.ad, "ProgressTimeUs");
+    }
     fold_add(f->job.ad, "NumJobStarts", 1);
     fold_move(f, JOB_EVENT_RUN);
     fold_emit(f, event);
@@ -112,6 +117,7 @@ static void on_commit(struct fold *f)
     ad_set_int(ad, "CheckpointGeneration", generation);
     ad_set_int(ad, "LastGeneration", generation);
     ad_remove(ad, "LastCkptError");
+    ad_remove(ad, "DoubtedGeneration");
     ad_remove(ad, "KillsInARow");
     ad_remove(ad, "LossesInARow");
     ad_remove(ad, "CheckpointAsked");
@@ -156,6 +162,18 @@ static void on_simple(struct fold *f, const char *name, const char *a, const cha
     fold_emit(f, event);
 }
 
+/* One that is doubted is not tried again before there is a newer one. */
+static void on_corrupt(struct fold *f)
+{
+    if (ad_bool(f->record, "Doubted", false))
+        ad_copy_attribute(f->job.ad, "DoubtedGeneration", f->record, "Generation");
+    struct ad *event = fold_event(f, "generation_corrupt");
+    fold_copy(event, f, "Generation");
+    fold_copy(event, f, "Reason");
+    fold_copy(event, f, "Whole");
+    fold_emit(f, event);
+}
+
 static void on_refuse(struct fold *f)
 {
     ad_remove(f->job.ad, "CheckpointAsked");
@@ -176,6 +194,14 @@ static void on_usage(struct fold *f)
     fold_emit(f, event);
 }
 
+static void on_progress(struct fold *f)
+{
+    ad_copy_attribute(f->job.ad, "Progress", f->record, "Fraction");
+    ad_remove(f->job.ad, "ProgressText");
+    ad_copy_attribute(f->job.ad, "ProgressText", f->record, "Text");
+    ad_set_int(f->job.ad, "ProgressTimeUs", f->wall_us);
+}
+
 static void apply(struct fold *f)
 {
     const char *kind = ad_string(f->record, "Record", "");
@@ -183,8 +209,16 @@ static void apply(struct fold *f)
     ledger_apply(f->stint, f->record, fold_entry, f);
     if (strcmp(kind, RECORD_BEGIN) == 0)
         on_begin(f);
+    else if (strcmp(kind, RECORD_METHOD) == 0)
+        fold_method(f);
+    else if (strcmp(kind, RECORD_CAPTURE) == 0)
+        fold_capture(f);
+    else if (strcmp(kind, RECORD_CHECKABLE) == 0)
+        fold_checkable(f);
+    else if (strcmp(kind, RECORD_VERIFIED) == 0)
+        fold_verified(f);
     else if (strcmp(kind, RECORD_CORRUPT) == 0)
-        on_simple(f, "generation_corrupt", "Generation", "Reason");
+        on_corrupt(f);
     else if (strcmp(kind, RECORD_RUN) == 0)
         on_run(f);
     else if (strcmp(kind, RECORD_SUSPEND) == 0)
@@ -205,6 +239,8 @@ static void apply(struct fold *f)
         on_save(f);
     else if (strcmp(kind, RECORD_USAGE) == 0)
         on_usage(f);
+    else if (strcmp(kind, RECORD_PROGRESS) == 0)
+        on_progress(f);
     else if (strcmp(kind, RECORD_NOTE) == 0)
         on_simple(f, "note", "Text", NULL);
     else if (strcmp(kind, RECORD_END) == 0)

@@ -29,6 +29,11 @@ void fold_move(struct fold *f, enum job_event event);
 
 /* fold_ledger.c: entries of the ledger become charges, sums and the user's usage. */
 void fold_entry(void *fold, const struct ledger_entry *entry);
+/* fold_method.c: how it is checkpointed, and whether that can work. */
+void fold_method(struct fold *f);
+void fold_capture(struct fold *f);
+void fold_checkable(struct fold *f);
+void fold_verified(struct fold *f);
 /* fold_end.c: the ends of a stint. */
 void fold_end(struct fold *f);
 void fold_lost(struct fold *f);

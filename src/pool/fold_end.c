@@ -96,7 +96,12 @@ static void leave_slot(struct fold *f, const char *event_name, enum job_event jo
 static void end_failed(struct fold *f)
 {
     bool ran = ad_has(f->record, "ExitCode") || ad_has(f->record, "ExitSignal");
-    bool killed = strcmp(ad_string(f->record, "Cause", ""), "killed") == 0;
+    const char *cause = ad_string(f->record, "Cause", "");
+    bool killed = strcmp(cause, "killed") == 0;
+    if (strcmp(cause, "resume") == 0) { /* each time it goes on from an older checkpoint, so this comes to an end */
+        leave_slot(f, "failed", JOB_EVENT_END_FAILED);
+        return;
+    }
     const char *reason = ad_string(f->record, "Reason", "");
     char text[700];
     int64_t count = 0, max = INT64_MAX;

@@ -9,7 +9,7 @@
 /* What an eviction destroyed is not charged to the evicted user, nor is what a machine or a runner lost. */
 static bool is_charged(const struct ledger_entry *entry)
 {
-    static const char *const spared[] = { "vacate", "fairshare", "runner", "node", "shutdown", "killed" };
+    static const char *const spared[] = { "vacate", "fairshare", "runner", "node", "shutdown", "killed", "resume" };
     if (entry->for_user[0])
         return false;
     for (size_t i = 0; entry->class == LEDGER_LOST && i < sizeof spared / sizeof spared[0]; i++)

@@ -29,6 +29,8 @@ struct config {
     int cpus;
     int64_t memory_mb;
     int64_t disk_kb;
+    const char *checkpoint_method; /* of jobs that say nothing: see method_text; constant */
+    char criu_dir[CONFIG_TEXT_MAX]; /* "" = where criu_find looks */
     int64_t checkpoint_interval_us;
     int64_t checkpoint_timeout_us;
     int64_t max_vacate_us;
@@ -41,6 +43,7 @@ struct config {
     int64_t store_quota, store_user_quota; /* bytes; 0 = none */
     int64_t store_low_space; /* bytes; -1 = auto */
     int checkpoint_tail;
+    int64_t image_cache; /* bytes that the unpacked images of a user may take when they are not in use */
     int64_t store_verify_us; /* every newest checkpoint is read through once in this time; 0 = never */
     /* Where its checkpoints go as well; "" = nowhere. */
     char remote_store[CONFIG_TEXT_MAX], remote_endpoint[CONFIG_TEXT_MAX], remote_region[CONFIG_TEXT_MAX],
@@ -161,6 +164,11 @@ bool trash_keep(struct pool *p, struct job_id id);
 void trash_round(struct pool *p);
 void trash_reaped(struct pool *p, pid_t pid, int status);
 
+/* images.c: where the unpacked images of a user are (yours); and, in a child, removes those that were not used for longest while they
+ * take more than `limit` bytes for a user. Not 0: something has to be done again. */
+char *images_dir(const struct pool *p, uid_t uid);
+int images_sweep(const char *pool_path, int64_t limit);
+
 /* upload.c: checkpoints to the remote store, by a child. */
 int upload_open(struct pool *p, struct error *err);
 void upload_want(struct pool *p); /* there is a new checkpoint */
@@ -177,6 +185,10 @@ void scrub_reaped(struct pool *p, pid_t pid);
 int config_read(struct pool *p, struct error *err);
 /* What the text sets; the text is cut into lines on the way. */
 int config_parse(struct config *config, char *text, struct error *err);
+
+/* criu.c: the directory of the criu that takes transparent checkpoints (loader, criu, lib/); yours, NULL when there is none. What
+ * the configuration or the environment's STINT_CRIU names is not looked at: whoever uses it says what is wrong with it. */
+char *criu_find(const struct pool *p);
 
 /* active.c: jobs that hold slots, and their runners. */
 struct active *active_find(struct pool *p, struct job_id id);
@@ -215,6 +227,8 @@ struct ad *event_new(const char *name, int64_t wall_us);
  * numbers: last_event must not stay ahead, or who asks for what comes after it would miss them. */
 int event_commit(struct pool *p, struct error *err);
 void event_rollback(struct pool *p);
+/* userlog_text.c: appends what the event is in a user's log; nothing for most. */
+void userlog_print(const struct ad *event, struct buf *out);
 /* userlog.c: events to users' logs. */
 void userlog_round(struct pool *p);
 /* As if the time until blocked logs are tried again, or the hour after which they are given up, had passed: for tests. */

@@ -80,7 +80,7 @@ static const char *const public_names[] = {
     "LastCkptTimeUs", "LastCkptBytes", "CheckpointGeneration", "NumVacates", "LastVacateTime", "GoodputUs", "LostUs",
     "CheckpointUs", "RestoreUs", "TransferUs", "IdleUs", "AtRiskUs", "OccupiedUs", "CommittedTime", "RemoteWallClockTime",
     "RemoteUserCpu", "RemoteSysCpu", "TotalUserUs", "TotalSysUs", "StintUserUs", "ImageSize", "ResidentSetSize", "DiskUsage",
-    "CompletionDate", "HoldReasonCode",
+    "CompletionDate", "HoldReasonCode", "CheckpointMethodUsed", "Progress",
 };
 
 struct ad *report_public(const struct ad *job)

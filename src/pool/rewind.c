@@ -70,7 +70,8 @@ static int work(struct task_line *line, void *data, struct ad *result, struct er
 /* What waits to be delivered was computed after the checkpoint that it goes back to. */
 static void go_back(struct queue_job *job, int generation)
 {
-    static const char *const later[] = { "Deliver", "DeliverBoot", "ExitCode", "ExitSignal", "ExitBySignal", "Retries", "BackOff" };
+    static const char *const later[] = { "Deliver", "DeliverBoot", "ExitCode", "ExitSignal", "ExitBySignal", "Retries", "BackOff",
+                                         "DoubtedGeneration" };
     for (size_t i = 0; i < sizeof later / sizeof later[0]; i++)
         ad_remove(job->ad, later[i]);
     ad_set_int(job->ad, "CheckpointGeneration", generation);

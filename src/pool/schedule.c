@@ -155,6 +155,10 @@ static void set_limits(const struct pool *p, const struct queue_job *job, const 
     ad_set_int(grant, "StoreQuota", p->config.store_quota);
     ad_set_int(grant, "StoreUserQuota", p->config.store_user_quota);
     ad_set_int(grant, "StoreLowSpace", p->config.store_low_space);
+    ad_set_string(grant, "DefaultMethod", p->config.checkpoint_method);
+    auto_free char *bundle = criu_find(p);
+    if (bundle)
+        ad_set_string(grant, "CriuDir", bundle);
     ad_set_int(grant, "CheckpointIntervalUs", p->config.checkpoint_interval_us);
     ad_set_int(grant, "CheckpointTimeoutUs", p->config.checkpoint_timeout_us);
     ad_set_int(grant, "MaxVacateUs", p->config.max_vacate_us);
@@ -186,9 +190,12 @@ static int make_grant(struct pool *p, const struct queue_job *job, struct moment
     ad_set_string(grant, "Cause", ad_string(job->ad, "LastEndCause", "start"));
     ad_set_bool(grant, "Stored", ad_has(job->ad, "LastGeneration"));
     ad_set_int(grant, "NextGeneration", ad_int(job->ad, "LastGeneration", 0) + 1);
+    ad_copy_attribute(grant, "DoubtedGeneration", job->ad, "DoubtedGeneration");
     char mark[ACTIVE_MARK_MAX];
     ad_set_string(grant, "Mark", active_mark(p, job->id, job->stint, mark));
     ad_set_int(grant, "Retries", ad_int(job->ad, "Retries", 0));
+    auto_free char *images = images_dir(p, job->uid);
+    ad_set_string(grant, "ImageDir", images);
     set_limits(p, job, full, grant);
     set_delivery(job, grant);
     ad_set_ad(grant, "Job", full);

@@ -1,4 +1,5 @@
 #include "base/clock.h"
+#include "job/image.h"
 #include "job/submit.h"
 #include "pool/pool.h"
 
@@ -15,7 +16,8 @@ static const char *const own[] = {
     "CommittedTime", "RemoteWallClockTime", "RemoteUserCpu", "RemoteSysCpu", "ImageSize", "ResidentSetSize", "DiskUsage",
     "ExitCode", "ExitSignal", "ExitBySignal", "CompletionDate", "LastStintStartUs", "Retries", "Deliver", "DeliverBoot",
     "BackOff", "KillsInARow", "FailuresInARow", "LossesInARow", "CheckpointAsked", "RunnersLost", "LeaveReason", "LeaveCause", "LeaveFast", "LeaveCode",
-    "ClonedFrom", "ImportedFrom", "LastEndCause", "SafeGeneration", "LastSafeTime", "TotalUserUs", "TotalSysUs", "HoldReasonCode", "HoldReasonSubCode",
+    "CheckpointMethodUsed", "CheckpointMethodReason", "CheckabilityProblems", "CheckabilityTime", "ClonedFrom", "ImportedFrom", "LastEndCause", "SafeGeneration", "LastSafeTime", "TotalUserUs", "TotalSysUs", "HoldReasonCode", "HoldReasonSubCode",
+    "Progress", "ProgressText", "ProgressTimeUs",
 };
 
 bool submit_is_own(const char *name)
@@ -72,7 +74,8 @@ static int check(struct submission *s, struct error *err)
 
 static int check_needed(const struct ad *full, struct error *err)
 {
-    if (ad_string(full, "Iwd", "")[0] != '/' || !ad_string(full, "Cmd", "")[0])
+    bool docker, program = ad_string(full, "Cmd", "")[0] || image_of_job(full, &docker);
+    if (ad_string(full, "Iwd", "")[0] != '/' || !program)
         return error_set(err, ERR_INVALID, "the ad needs Cmd and an absolute Iwd");
     return 0;
 }

@@ -188,18 +188,21 @@ static int collect(const char *store_path)
     return result < 0;
 }
 
-static void be_sweeper(pid_t pool, int jobs_dir, const char *store_path, bool all)
+static void be_sweeper(const struct pool *p, pid_t pool)
 {
+    bool all = p->trash_all;
     sigset_t none;
     prctl(PR_SET_NAME, "stint-sweep");
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     setpriority(PRIO_PROCESS, 0, 19);
-    int dir = getppid() == pool ? keep_only(jobs_dir) : -1;
+    int dir = getppid() == pool ? keep_only(p->jobs_dir) : -1;
     int result = dir < 0 ? 1 : empty(dir, &all);
     if (dir >= 0 && all)
-        result |= collect(store_path);
+        result |= collect(p->store_path);
+    if (dir >= 0)
+        result |= images_sweep(p->dir_path, p->config.image_cache);
     _exit(result);
 }
 
@@ -213,7 +216,7 @@ void trash_round(struct pool *p)
     }
     pid_t pool = getpid(), pid = fork();
     if (pid == 0)
-        be_sweeper(pool, p->jobs_dir, p->store_path, p->trash_all);
+        be_sweeper(p, pool);
     p->trash_at_us = clock_boot_us() + RETRY_US;
     p->sweeper = pid > 0 ? pid : 0;
     p->trash = pid <= 0; /* what is put there from now on is the next one's */

@@ -50,14 +50,14 @@ static void refuse(struct runner *r, const char *reason)
 
 static void order_checkpoint(struct runner *r)
 {
-    const char *refusal = protocol_refusal(&r->protocol);
+    const char *refusal = method_refusal(&r->method, &r->protocol);
     if (refusal)
         refuse(r, refusal);
     else if (r->phase == PHASE_DELIVER || r->phase == PHASE_SAVE || r->phase == PHASE_END)
         refuse(r, "its program has ended");
     else if (r->leaving.set)
         refuse(r, "it is leaving its slot, with a checkpoint if it can");
-    else if (r->phase == PHASE_FILL)
+    else if (r->phase == PHASE_FILL || r->phase == PHASE_RESUME)
         refuse(r, "its program does not run yet");
     else if (r->suspended)
         refuse(r, "it is suspended; continue it first");
@@ -80,12 +80,15 @@ static void order_leave(struct runner *r, const struct ad *order, bool removing)
 void control_suspend(struct runner *r, bool suspend)
 {
     r->suspend_wanted = suspend; /* met when the program runs again, if it does not now */
-    if (r->phase != PHASE_RUN || r->suspended == suspend || !r->context)
+    if (r->phase != PHASE_RUN || r->suspended == suspend || !r->context || r->dumping)
         return;
     r->suspended = suspend;
+    r->look_spoiled = r->look_spoiled || suspend;
     (suspend ? context_suspend : context_continue)(r->context);
     record_write(r, record_new(suspend ? RECORD_SUSPEND : RECORD_CONTINUE));
     checkpoint_schedule(r);
+    if (!suspend && r->asked)
+        checkpoint_released(r);
 }
 
 static void obey(struct runner *r, const struct ad *order)

@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "engine/changes.h"
 #include "job/command.h"
+#include "runner/image.h"
 #include "runner/runner.h"
 
 #include <dirent.h>
@@ -50,13 +51,30 @@ static int make_stint_dir(struct runner *r, struct error *err)
     return steal_fd(&fd);
 }
 
+int sandbox_make_dir(struct runner *r, int dir, const char *name, bool *made, struct error *err)
+{
+    auto_close int fd = make_dir(dir, name, made, err);
+    if (fd >= 0 && *made && geteuid() == 0 && fchown(fd, r->owner.uid, r->owner.gid) < 0)
+        return error_sys(err, "cannot give '%s' to its owner", name);
+    return steal_fd(&fd);
+}
+
 static int make_owned_dir(struct runner *r, const char *name, struct error *err)
 {
     bool made;
-    auto_close int fd = make_dir(r->stint_dir, name, &made, err);
-    if (fd >= 0 && made && geteuid() == 0 && fchown(fd, r->owner.uid, r->owner.gid) < 0)
-        return error_sys(err, "cannot give '%s' to its owner", name);
-    return steal_fd(&fd);
+    return sandbox_make_dir(r, r->stint_dir, name, &made, err);
+}
+
+/* What a world is made of besides. */
+static int make_world_dirs(struct runner *r, struct error *err)
+{
+    static const char *const names[] = { "root", "work", "tmp", "shm", "self", "world", "images", "bundle" };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        auto_close int fd = make_owned_dir(r, names[i], err);
+        if (fd < 0)
+            return -1;
+    }
+    return 0;
 }
 
 static int open_submit_dir(struct runner *r, struct error *err)
@@ -122,11 +140,15 @@ static void remove_old_stints(struct runner *r)
 int sandbox_open(struct runner *r, struct error *err)
 {
     const char *deliver = ad_string(r->grant, "Deliver", NULL);
+    if (deliver && (strncmp(deliver, "stint.", 6) != 0 || deliver[6 + strspn(deliver + 6, "0123456789")] != '\0'))
+        return error_set(err, ERR_DENIED, "the results of the last stint are not where they should be");
     if (deliver && renameat(r->job_dir, deliver, r->job_dir, r->stint_name) < 0)
         return error_sys(err, "cannot find the results of the last stint in '%s'", deliver);
     remove_old_stints(r);
     r->stint_dir = make_stint_dir(r, err);
     if (r->stint_dir < 0)
+        return -1;
+    if (r->world && make_world_dirs(r, err) < 0)
         return -1;
     r->std = make_owned_dir(r, "std", err);
     r->work = r->std < 0 ? -1 : sandbox_wanted(r) ? make_owned_dir(r, "work", err) : open_submit_dir(r, err);
@@ -257,21 +279,49 @@ static int take_inputs(struct runner *r, struct error *err)
     return result;
 }
 
+static int empty_all(struct runner *r, struct error *err)
+{
+    static const char *const names[] = { "tmp", "shm", "world", "images", "bundle" };
+    if (empty(r, r->std, err) < 0 || (sandbox_wanted(r) && empty(r, r->work, err) < 0))
+        return -1;
+    for (size_t i = 0; r->world && i < sizeof names / sizeof names[0]; i++) {
+        auto_close int fd = openat(r->stint_dir, names[i], O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0 || empty(r, fd, err) < 0)
+            return fd < 0 ? error_sys(err, "cannot open '%s' of the stint", names[i]) : -1;
+    }
+    return 0;
+}
+
 /* After a generation that failed in its middle: back to inputs alone. */
 static int start_over(struct runner *r, struct error *err)
 {
-    if (empty(r, r->std, err) < 0 || (sandbox_wanted(r) && empty(r, r->work, err) < 0))
-        return -1;
-    return take_inputs(r, err);
+    return empty_all(r, err) < 0 ? -1 : take_inputs(r, err);
 }
 
 struct restore {
     struct runner *runner;
+    struct container_image image;
     struct store *store;
     const char *kind;
     int pipe;
     struct worker_report *final;
 };
+
+static int refuse_processes(const struct runner *r, int generation, struct error *err)
+{
+    error_set(err, ERR_INVALID, "checkpoint %d holds the job's processes, which cannot be resumed here: %s", generation,
+              r->method.reason[0] ? r->method.reason : "the job has another checkpoint_method now");
+    err->sys = EOPNOTSUPP;
+    return -1;
+}
+
+static void tell_left_out(const struct restore *a)
+{
+    struct worker_report note = { .kind = FILL_NOTE };
+    snprintf(note.error.text, sizeof note.error.text,
+             "files outside of its sandbox that the checkpoint of the other job has are left as they are: they may be in use there");
+    worker_send(a->pipe, &note);
+}
 
 /* *parent is the generation that it went on from, 0 when unknown. */
 static int restore_one(const struct restore *a, int generation, bool *fits, int *parent, struct error *err)
@@ -279,6 +329,7 @@ static int restore_one(const struct restore *a, int generation, bool *fits, int 
     struct runner *r = a->runner;
     struct manifest manifest = { 0 };
     struct engine_site site = stint_site(r);
+    site.root_path = a->image.root;
     *fits = false;
     *parent = 0;
     int result = store_manifest(a->store, r->id_text, generation, &manifest, err);
@@ -290,8 +341,18 @@ static int restore_one(const struct restore *a, int generation, bool *fits, int 
         /* Into a sandbox each chunk is verified on its way, and a bad one makes us start over; the submitter's own directory
          * can not be emptied, so nothing may be put there that has not been seen to be good. */
         result = sandbox_wanted(r) ? 0 : store_verify(a->store, &manifest, NULL, err);
+        bool processes = engine_has_processes(&manifest);
+        if (result == 0 && processes && !r->world)
+            result = refuse_processes(r, generation, err);
+        if (result == 0)
+            result = engine_fits(&manifest, err);
+        if (result == 0 && processes) /* it has all files that the program had, and only those */
+            result = empty_all(r, err);
+        a->final->values[FILL_PROCESSES] = processes;
         if (result == 0)
             result = engine_restore(&site, a->store, &manifest, err);
+        if (result == 0 && processes && engine_leaves_host(&site, &manifest))
+            tell_left_out(a);
         a->final->values[FILL_BYTES] = manifest.bytes;
         a->final->values[FILL_FILES] = (int64_t)manifest.entry_count;
     }
@@ -394,6 +455,25 @@ static int list_generations(const struct restore *a, int **generations, size_t *
     return store_list(a->store, r->id_text, generations, count, err);
 }
 
+/* Where to begin: with the newest, or after the one that was refused. */
+static int first_try(const struct restore *a, const int *generations, int count)
+{
+    const struct runner *r = a->runner;
+    struct manifest manifest = { 0 };
+    struct error ignored;
+    int at = count - 1, parent = 0;
+    while (r->again > 0 && at >= 0 && generations[at] > r->again)
+        at--;
+    if (r->again > 0 || r->refused == 0)
+        return at;
+    while (at >= 0 && generations[at] >= r->refused)
+        at--;
+    if (store_manifest(a->store, r->id_text, r->refused, &manifest, &ignored) == 0)
+        parent = manifest.parent;
+    manifest_release(&manifest);
+    return next_older(generations, at + 1, parent);
+}
+
 /* Newest generation of the kind first. Positive: the generation that was restored; 0: none; negative: cannot go on. */
 static int restore_newest(const struct restore *a)
 {
@@ -403,7 +483,8 @@ static int restore_newest(const struct restore *a)
         return -1;
     auto_free int *damaged = mem_zero(count + 1, sizeof *damaged);
     a->final->values[FILL_NEWEST] = count > 0 ? generations[count - 1] : 0;
-    for (int at = (int)count - 1, parent; at >= 0; at = next_older(generations, at, parent)) {
+    int at = first_try(a, generations, (int)count);
+    for (int parent; at >= 0; at = next_older(generations, at, parent)) {
         int result = try_one(a, generations[at], &parent);
         if (result < 0)
             return -1;
@@ -428,16 +509,33 @@ static int fence(struct runner *r, struct store *store, struct error *err)
  * one that the pool has not heard of. */
 static int restore_state(struct runner *r, int pipe, struct worker_report *final)
 {
-    struct restore a = { .runner = r, .kind = "checkpoint", .pipe = pipe, .final = final };
+    struct restore a = { .runner = r, .kind = "checkpoint", .pipe = pipe, .final = final, .image.lock = -1 };
     if (checkpoint_open_store(r, &a.store, &final->error) < 0)
         return -1;
+    if (image_open(r, &a.image, &final->error) < 0) {
+        store_close(a.store);
+        return -1;
+    }
     int result = fence(r, a.store, &final->error);
     if (result == 0)
         result = restore_newest(&a);
     a.kind = "evicted";
     if (result == 0 && !r->protocol.self)
         result = restore_newest(&a);
+    container_image_release(&a.image);
     store_close(a.store);
+    return result;
+}
+
+static int make_reaper(struct runner *r, struct error *err)
+{
+    auto_close int fd = openat(r->stint_dir, "world", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return error_sys(err, "cannot open 'world' of the stint");
+    if (identity_enter(&r->owner, err) < 0)
+        return -1;
+    int result = context_put_reaper(fd, err);
+    identity_leave();
     return result;
 }
 
@@ -457,16 +555,23 @@ static int make_std(struct runner *r, struct error *err)
 void fill_worker(void *data, int pipe, struct worker_report *final)
 {
     struct runner *r = data;
-    final->result = take_inputs(r, &final->error);
+    final->result = image_prepare(r, &final->error);
+    bool may_mend = final->result < 0 && image_may_mend(&final->error);
+    if (final->result == 0)
+        final->result = r->refused > 0 || r->again > 0 ? start_over(r, &final->error) : take_inputs(r, &final->error);
     if (final->result < 0) {
-        bool full = final->error.sys == ENOSPC || final->error.sys == EDQUOT;
+        bool full = final->error.sys == ENOSPC || final->error.sys == EDQUOT || may_mend;
         final->values[FILL_HOLD_CODE] = full ? 0 : HOLD_INPUT; /* a full disk mends itself: try again later */
         final->values[FILL_HOLD_SUBCODE] = final->error.sys;
         return;
     }
     int generation = restore_state(r, pipe, final);
-    if (generation < 0 && final->error.sys == EPROTONOSUPPORT) /* trying again would not help: somebody has to decide */
+    if (generation < 0 && (final->error.sys == EPROTONOSUPPORT || final->error.sys == EOPNOTSUPP)) /* trying again would not help: somebody has to decide */
         final->values[FILL_HOLD_CODE] = HOLD_INPUT;
+    if (generation == 0)
+        final->values[FILL_PROCESSES] = 0;
     final->values[FILL_GENERATION] = generation;
     final->result = generation < 0 ? -1 : make_std(r, &final->error);
+    if (final->result == 0 && r->world && !final->values[FILL_PROCESSES])
+        final->result = make_reaper(r, &final->error);
 }

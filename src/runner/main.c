@@ -7,8 +7,9 @@
 #include "base/journal.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "job/image.h"
 #include "job/record.h"
-#include "runner/runner.h"
+#include "runner/selfservice.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 /* The runner of the stint before may still be cleaning up after it said that the stint is over. */
@@ -92,9 +94,38 @@ static void read_protocol(struct runner *r)
         .vacate_max_us = ad_int(r->grant, "MaxVacateUs", 600 * CLOCK_SECOND_US),
     };
     protocol_read(r->job, &defaults, &r->protocol);
-    r->engine = engine_choose(&r->protocol);
     r->generation = 0;
     r->next_generation = (int)ad_int(r->grant, "NextGeneration", 1);
+    r->refused = (int)ad_int(r->grant, "DoubtedGeneration", 0);
+}
+
+/* Why this machine takes no transparent checkpoints; false when it does. */
+static bool lacks_means(struct runner *r, struct error *err)
+{
+    return engine_has_tools(ad_string(r->grant, "CriuDir", NULL), &r->owner, err) < 0 || context_world_possible(&r->owner, err) < 0;
+}
+
+/* A generation that holds processes needs a world, whatever the job wants by now. */
+static void choose_method(struct runner *r)
+{
+    struct method wanted;
+    struct error why = { 0 };
+    method_read(r->job, ad_string(r->grant, "DefaultMethod", NULL), &wanted);
+    bool asked = wanted.wanted == METHOD_TRANSPARENT || wanted.fallback || (wanted.wanted == METHOD_AUTO && !r->protocol.self);
+    bool can = asked && !lacks_means(r, &why);
+    method_choose(&wanted, &r->protocol, can, why.text, &r->method);
+    bool docker, image = image_of_job(r->job, &docker) != NULL;
+    r->world = r->method.used == METHOD_TRANSPARENT || r->method.fallback || image;
+    r->engine = r->method.used == METHOD_TRANSPARENT ? &engine_transparent : r->method.used == METHOD_SELF ? &engine_self : &engine_none;
+}
+
+static void write_method(struct runner *r)
+{
+    struct ad *record = record_new(RECORD_METHOD);
+    ad_set_string(record, "Method", method_name(r->method.used));
+    if (r->method.reason[0])
+        ad_set_string(record, "Reason", r->method.reason);
+    record_write(r, record);
 }
 
 static void limit_resources(struct runner *r)
@@ -124,6 +155,8 @@ static void write_begin(struct runner *r)
 static void on_signal(void *data, int signal)
 {
     struct runner *r = data;
+    if (signal == SIGCHLD)
+        context_reap(r->context, (const int[]){ worker_pid(r->worker), worker_pid(r->trial), worker_pid(r->preflight) }, 3);
     if (signal != SIGTERM)
         return;
     if (!r->leaving.set) {
@@ -131,6 +164,17 @@ static void on_signal(void *data, int signal)
         snprintf(r->leaving.reason, sizeof r->leaving.reason, "the machine or an operator stopped the runner");
     }
     stint_leave(r);
+}
+
+/* A job can do without; it finds no STINT_SOCKET then. */
+static void open_selfservice(struct runner *r)
+{
+    struct error err;
+    if (ad_has(r->grant, "Deliver"))
+        return; /* nothing runs any more */
+    r->selfservice = selfservice_open(r, &err);
+    if (!r->selfservice)
+        log_error("job %s: cannot ask its runner for anything: %s", r->id_text, err.text);
 }
 
 /* Everything up to the lock and the fence: a failure here leaves no trace. */
@@ -152,31 +196,36 @@ static int claim(struct runner *r, const char *job_dir, struct error *err)
 
 static int run(struct runner *r, int line, struct error *err)
 {
-    static const int signals[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1, 0 };
+    static const int signals[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGCHLD, 0 };
     r->loop = loop_new();
     if (context_adopt_orphans(err) < 0 || loop_signals(r->loop, signals, on_signal, r, err) < 0 || control_open(r, line, err) < 0)
         return -1;
     read_protocol(r);
+    choose_method(r);
     limit_resources(r);
     checkpoint_init(r);
     stint_init(r);
     write_begin(r);
-    if (sandbox_open(r, err) < 0) {
+    write_method(r);
+    if (sandbox_open(r, err) < 0 || asker_open(r, err) < 0) {
         stint_end(r, "failed", "failed", err->text);
     } else {
         program_watch(r);
+        open_selfservice(r);
         stint_begin(r);
     }
     if (r->phase != PHASE_END)
         loop_run(r->loop, NULL, NULL);
+    asker_close(r);
     cgroup_free(r->cgroup);
+    selfservice_close(r->selfservice);
     control_close(r);
     return 0;
 }
 
 static void release(struct runner *r)
 {
-    struct loop_timer *timers[] = { r->interval, r->timeout, r->hard_kill, r->sample };
+    struct loop_timer *timers[] = { r->interval, r->timeout, r->ready, r->restart, r->hard_kill, r->sample };
     int *fds[] = { &r->stint_dir, &r->work, &r->std, &r->journal, &r->lock, &r->job_dir }; /* the lock goes when nothing is touched any more */
     for (size_t i = 0; i < sizeof timers / sizeof timers[0]; i++)
         loop_timer_free(timers[i]);
@@ -184,17 +233,24 @@ static void release(struct runner *r)
     context_free(r->context);
     loop_free(r->loop);
     ad_free(r->grant);
+    ad_free(r->state);
     ad_free(r->job);
+    container_image_release(&r->image);
+    free(r->waiting);
     for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++)
         file_close(fds[i]);
 }
 
 int main(int argc, char **argv)
 {
-    struct runner r = { .exit.code = -1, .job_dir = -1, .stint_dir = -1, .work = -1, .std = -1, .lock = -1, .journal = -1, .listener = -1 };
+    struct runner r = { .exit.code = -1, .job_dir = -1, .stint_dir = -1, .work = -1, .std = -1, .lock = -1, .journal = -1, .listener = -1, .asker = -1, .asker_listener = -1, .asker_served = -1, .image.lock = -1 };
     struct error err;
+    if (geteuid() == 0)
+        prctl(PR_SET_DUMPABLE, 0); /* its children that become a job's owner are not for him to look into */
+    if (argc > 1 && strcmp(argv[1], "--doctor") == 0)
+        return doctor_main(argc - 2, argv + 2);
     if (argc < 3 || argc > 4) {
-        fprintf(stderr, "usage: stint-runner JOBDIR STOREDIR [LINE-FD]\nThe pool starts it; see stint-pool(8).\n");
+        fprintf(stderr, "usage: stint-runner JOBDIR STOREDIR [LINE-FD] | --doctor [TOOLS-DIR [POOL-DIR]]\nThe pool starts it; see stint-pool(8).\n");
         return RUNNER_USAGE;
     }
     int line = argc == 4 ? (int)strtol(argv[3], NULL, 10) : -1;

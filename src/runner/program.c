@@ -5,6 +5,8 @@
 #include "job/command.h"
 #include "job/record.h"
 #include "runner/runner.h"
+#include "runner/selfservice.h"
+#include "runner/world.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -42,27 +44,38 @@ static int build_arguments(const struct runner *r, const char *path, struct comm
     return 0;
 }
 
-/* A small, clean environment, then the job's own, which wins. */
+static bool names_same(const struct command_list *list, const char *variable)
+{
+    size_t len = strcspn(variable, "=") + 1;
+    for (size_t i = 0; i < list->count; i++)
+        if (strncmp(list->items[i], variable, len) == 0)
+            return true;
+    return false;
+}
+
+/* A small, clean environment, then the image's, then the job's own, which wins. */
 static int build_environment(const struct runner *r, struct command_list *envp, struct error *err)
 {
-    auto_free char *home = mem_printf("HOME=%s", r->owner.home);
+    const struct command_list *image = &r->image.env;
+    auto_free char *home = mem_printf("HOME=%s", r->image.root ? "/stint/work" : r->owner.home);
     auto_free char *user = mem_printf("USER=%s", r->owner.name);
     auto_free char *logname = mem_printf("LOGNAME=%s", r->owner.name);
     auto_free char *id = mem_printf("STINT_JOB=%s", r->id_text);
     auto_free char *number = mem_printf("STINT_NUMBER=%d", r->stint);
     auto_free char *mark = mem_printf("STINT_ID=%s", ad_string(r->grant, "Mark", "stint"));
+    auto_free char *socket = selfservice_path(r->selfservice);
+    auto_free char *ask = socket ? mem_printf("STINT_SOCKET=%s", socket) : NULL;
     auto_command_list struct command_list own = { 0 };
     if (command_environment(r->job, &own, err) < 0)
         return -1;
-    const char *defaults[] = { "PATH=/usr/local/bin:/usr/bin:/bin", home, user, logname, id, number, mark };
-    for (size_t i = 0; i < sizeof defaults / sizeof defaults[0]; i++) {
-        size_t len = strcspn(defaults[i], "=") + 1;
-        bool overridden = false;
-        for (size_t j = 0; j < own.count; j++)
-            overridden = overridden || strncmp(own.items[j], defaults[i], len) == 0;
-        if (!overridden)
+    const char *path = r->image.root ? "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" : "PATH=/usr/local/bin:/usr/bin:/bin";
+    const char *defaults[] = { path, home, user, logname, id, number, mark, ask };
+    for (size_t i = 0; i < sizeof defaults / sizeof defaults[0] && defaults[i]; i++)
+        if (!names_same(&own, defaults[i]) && !names_same(image, defaults[i]))
             command_list_add(envp, defaults[i]);
-    }
+    for (size_t i = 0; i < image->count; i++)
+        if (strchr(image->items[i], '=') && !names_same(&own, image->items[i]))
+            command_list_add(envp, image->items[i]);
     for (size_t j = 0; j < own.count; j++)
         command_list_add(envp, own.items[j]);
     return 0;
@@ -100,22 +113,42 @@ static void on_context(void *data, uint32_t events)
     stint_exited(r, &exit);
 }
 
+/* What is executed, and with what. */
+static int choose_program(struct runner *r, char **path, struct command_list *argv, struct command_list *envp, struct error *err)
+{
+    const char *path_list = NULL;
+    if (build_environment(r, envp, err) < 0)
+        return -1;
+    if (!r->image.root) {
+        *path = program_path(r);
+        return build_arguments(r, *path, argv, err);
+    }
+    for (size_t i = 0; i < envp->count; i++)
+        if (strncmp(envp->items[i], "PATH=", 5) == 0)
+            path_list = envp->items[i] + 5;
+    return image_command(r, &r->image, path_list, argv, path, err);
+}
+
 static int start_context(struct runner *r, const int fds[3], struct error *err)
 {
-    auto_free char *path = program_path(r);
+    struct engine_site site = stint_site(r);
+    auto_world struct world world = { 0 };
+    auto_free char *path = NULL;
     auto_command_list struct command_list argv = { 0 };
     auto_command_list struct command_list envp = { 0 };
-    if (build_arguments(r, path, &argv, err) < 0 || build_environment(r, &envp, err) < 0)
+    int keep[2], keep_count = world_keep(r, keep, err);
+    if (keep_count < 0 || choose_program(r, &path, &argv, &envp, err) < 0 || (r->world && world_describe(r, &site, &world, err) < 0))
         return -1;
     struct context_spec spec = {
+        .world = r->world ? &world.context : NULL,
         .dir = r->work,
         .program = path,
         .argv = argv.items,
         .envp = envp.items,
         .std = { fds[0], fds[1], fds[2] },
         .owner = r->owner,
-        .keep = &r->lock,
-        .keep_count = 1,
+        .keep = keep,
+        .keep_count = keep_count,
     };
     cgroup_procs(r->cgroup, spec.cgroup_procs);
     int result = context_start(&spec, &r->context, err);
@@ -124,16 +157,9 @@ static int start_context(struct runner *r, const int fds[3], struct error *err)
     return result;
 }
 
-int program_start(struct runner *r, struct error *err)
+/* The program runs from now on: for the first time, again, or still. */
+static void set_running(struct runner *r)
 {
-    int fds[3] = { -1, -1, -1 };
-    int result = open_std(r, fds, err);
-    if (result == 0)
-        result = start_context(r, fds, err);
-    for (int i = 0; i < 3; i++)
-        file_close(&fds[i]);
-    if (result < 0)
-        return -1;
     r->context_watch = loop_watch(r->loop, context_fd(r->context), EPOLLIN, on_context, r);
     r->phase = PHASE_RUN;
     r->execution++;
@@ -148,16 +174,49 @@ int program_start(struct runner *r, struct error *err)
     ad_set_int(record, "Generation", r->generation);
     record_write(r, record);
     checkpoint_schedule(r);
+    preflight_begin(r);
     if (r->suspend_wanted)
         control_suspend(r, true);
+    if (r->engine->running && r->asked && !r->leaving.set)
+        checkpoint_released(r); /* what was brought back asked before it was known to be there */
+}
+
+int program_start(struct runner *r, struct error *err)
+{
+    int fds[3] = { -1, -1, -1 };
+    int result = open_std(r, fds, err);
+    if (result == 0)
+        result = start_context(r, fds, err);
+    for (int i = 0; i < 3; i++)
+        file_close(&fds[i]);
+    if (result < 0)
+        return -1;
+    r->resumed = 0;
+    set_running(r);
     return 0;
+}
+
+void program_resumed(struct runner *r)
+{
+    r->resumed = r->generation;
+    set_running(r);
+}
+
+/* All that the stint has on the disk for the job, but for the images of a checkpoint that are on their way into the store. */
+static int64_t disk_kb(const struct runner *r)
+{
+    static const char *const names[] = { "work", "std", "tmp", "self", "world", "bundle" };
+    int64_t bytes = 0;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        bytes += file_tree_bytes(r->stint_dir, names[i]);
+    return bytes / 1024;
 }
 
 static void add_size(struct ad *record, const struct runner *r, const struct context_usage *usage)
 {
     ad_set_int(record, "ImageSizeKb", usage->image_kb);
     ad_set_int(record, "RssKb", usage->rss_kb);
-    ad_set_int(record, "DiskKb", file_tree_bytes(r->job_dir, r->stint_name) / 1024);
+    ad_set_int(record, "DiskKb", disk_kb(r));
     ad_set_int(record, "UserUs", r->user_us + usage->user_us);
     ad_set_int(record, "SysUs", r->sys_us + usage->sys_us);
 }

@@ -43,3 +43,10 @@ void record_write(struct runner *r, struct ad *record)
     fault_point("runner.recorded");
     control_tell(r);
 }
+
+void record_note(struct runner *r, const char *text)
+{
+    struct ad *record = record_new(RECORD_NOTE);
+    ad_set_string(record, "Text", text);
+    record_write(r, record);
+}

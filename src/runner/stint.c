@@ -5,6 +5,7 @@
  *   checkpoint                → capture; then run again, or leave if asked to
  *   asked to leave, killed    → keep what is there if ON_EXIT_OR_EVICT; leave
  *   killed by somebody else   → leave; the pool tries again from the last checkpoint
+ *   crashed when just resumed → leave; the pool tries again from the checkpoint before
  *   failed, retries left      → the same
  *   anything else             → deliver the output; completed
  *
@@ -16,26 +17,30 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "job/record.h"
-#include "runner/runner.h"
+#include "runner/selfservice.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
 /* After so many executions in a row that ended with a checkpoint within BRIEF_US, the next ones are BRIEF_PAUSE_US apart. */
 enum { BRIEF_US = 1000000, BRIEF_MAX = 100, BRIEF_PAUSE_US = 5000000 };
+/* A crash within that time after a resumption may be the resumption's fault. */
+enum { DOUBT_US = 10000000 };
 
 struct engine_site stint_site(struct runner *r)
 {
     return (struct engine_site){
         .job = r->job, .protocol = &r->protocol, .owner = &r->owner, .dir = r->stint_dir, .work = r->work, .std = r->std,
-        .hurry = r->leaving.set,
+        .hurry = r->leaving.set, .outside = !sandbox_wanted(r), .context = r->context, .asker = -1, .root_path = r->image.root, .root = r->state ? engine_root_pid(r->state) : 0, .timeout_us = r->protocol.timeout_us,
     };
 }
 
-enum { DELIVERIES_MAX = 3 };
+enum { DELIVERIES_MAX = 3, KILL_AGAIN_US = 5000000 };
 
 static void deliver(struct runner *r);
+static void fill(struct runner *r);
 
 /* Neither attribute stands for a program that did not run. */
 static void set_exit(struct ad *record, const struct runner *r)
@@ -50,6 +55,8 @@ static void stop_loop(struct runner *r, bool keep_sandbox)
 {
     r->phase = PHASE_END;
     stream_stop(r);
+    trial_stop(r);
+    preflight_stop(r);
     if (!keep_sandbox)
         sandbox_remove(r);
     loop_stop(r->loop);
@@ -63,6 +70,7 @@ static void end_record(struct runner *r, struct ad *record, const char *outcome,
     ad_set_string(record, "Reason", reason);
     if (r->leaving.for_user[0])
         ad_set_string(record, "ForUser", r->leaving.for_user);
+    selfservice_flush(r->selfservice);
     ad_set_int(record, "UserUs", r->user_us);
     ad_set_int(record, "SysUs", r->sys_us);
     record_write(r, record);
@@ -148,10 +156,12 @@ static void restart_program(struct runner *r)
     loop_timer_set(r->restart, clock_boot_us() + BRIEF_PAUSE_US);
 }
 
-static void note_corrupt(struct runner *r, const struct worker_report *report)
+static void note_corrupt(struct runner *r, const struct worker_report *report, bool whole)
 {
     struct ad *record = record_new(RECORD_CORRUPT);
     ad_set_int(record, "Generation", report->values[FILL_GENERATION]);
+    if (whole)
+        ad_set_bool(record, "Whole", true);
     ad_set_string(record, "Reason", report->error.text);
     record_write(r, record);
 }
@@ -176,7 +186,10 @@ static void on_filled(void *data, const struct worker_report *report)
     struct runner *r = data;
     struct error err;
     if (!report->final) {
-        note_corrupt(r, report);
+        if (report->kind == FILL_NOTE)
+            record_note(r, report->error.text);
+        else
+            note_corrupt(r, report, false);
         return;
     }
     r->worker = NULL;
@@ -192,19 +205,57 @@ static void on_filled(void *data, const struct worker_report *report)
         stint_end(r, "failed", "failed", report->error.text);
         return;
     }
-    r->generation = (int)report->values[FILL_GENERATION];
+    r->generation = r->resumed_from = (int)report->values[FILL_GENERATION];
+    r->safe_us = r->generation > 0 ? clock_boot_us() : 0;
     note_found(r, report);
     if (stream_start(r, &err) < 0) {
         end_held(r, 14, err.sys, err.text, false);
         return;
     }
     fault_point("runner.filled");
-    start_program(r);
+    if (report->values[FILL_PROCESSES])
+        resume_begin(r);
+    else
+        start_program(r);
+}
+
+/* The processes are there, or the generation is of no use. */
+void stint_resumed(struct runner *r, const struct worker_report *report)
+{
+    if (report->result == 0) {
+        program_resumed(r);
+        if (r->leaving.set)
+            stint_leave(r);
+        return;
+    }
+    stream_stop(r);
+    if (cgroup_ran_out_of_memory(r->cgroup)) {
+        end_held(r, 34, 0, "its resumption needs more memory than its request_memory; ask for more and release it", false);
+        return;
+    }
+    bool elsewhere = report->error.sys == EOPNOTSUPP; /* it may be resumed, but not here */
+    if (r->again == 0 && report->error.kind != ERR_LIMIT && !elsewhere)
+        note_corrupt(r, report, true);
+    if (r->leaving.set)
+        end_evicted(r, false);
+    else if (elsewhere)
+        end_held(r, 13, report->error.sys, report->error.text, false);
+    else if (report->error.kind == ERR_LIMIT)
+        stint_end(r, "failed", "failed", report->error.text);
+    else
+        fill(r);
+}
+
+static void fill(struct runner *r)
+{
+    struct error err;
+    r->phase = PHASE_FILL;
+    if (worker_start(r->loop, fill_worker, on_filled, r, &r->worker, &err) < 0)
+        stint_end(r, "failed", "failed", err.text);
 }
 
 void stint_begin(struct runner *r)
 {
-    struct error err;
     if (ad_has(r->grant, "Deliver")) {
         r->exit = (struct context_exit){
             .code = (int)ad_int(r->grant, "ExitCode", -1),
@@ -214,9 +265,10 @@ void stint_begin(struct runner *r)
         deliver(r);
         return;
     }
-    r->phase = PHASE_FILL;
-    if (worker_start(r->loop, fill_worker, on_filled, r, &r->worker, &err) < 0)
-        stint_end(r, "failed", "failed", err.text);
+    if (r->method.hold)
+        end_held(r, 6, 0, r->method.reason, false);
+    else
+        fill(r);
 }
 
 /* ---- asked to leave ---- */
@@ -228,12 +280,19 @@ static void kill_hard(void *data)
         return; /* it has ended by itself */
     r->leaving.killed = true;
     context_kill(r->context);
+    loop_timer_set(r->hard_kill, clock_boot_us() + KILL_AGAIN_US); /* its owner may keep it from ending; not twice */
 }
 
 void stint_init(struct runner *r)
 {
     r->restart = loop_timer(r->loop, INT64_MAX, on_restart, r);
     r->hard_kill = loop_timer(r->loop, INT64_MAX, kill_hard, r);
+}
+
+/* A critical section of the job, in which it wants to be neither checkpointed nor ended. The hard kill comes when it comes. */
+static bool may_finish_section(const struct runner *r)
+{
+    return !r->leaving.removing && !r->leaving.hold_code && selfservice_held(r->selfservice, NULL);
 }
 
 static void ask_to_leave(struct runner *r)
@@ -247,9 +306,10 @@ static void ask_to_leave(struct runner *r)
         kill_hard(r);
         return;
     }
-    if (r->protocol.want_signal && !r->leaving.removing && !r->leaving.hold_code) {
+    bool can = r->protocol.want_signal || r->engine->running;
+    if (can && !r->leaving.removing && !r->leaving.hold_code && !r->leaving.soft) {
         checkpoint_ask(r, r->leaving.cause);
-    } else if (!r->leaving.soft) {
+    } else if (!r->leaving.soft && !may_finish_section(r)) {
         r->leaving.soft = true;
         context_signal(r->context, r->protocol.kill_signal);
     }
@@ -262,9 +322,11 @@ void stint_leave(struct runner *r)
 {
     r->leaving.set = true;
     loop_timer_set(r->interval, INT64_MAX);
-    if (r->phase == PHASE_FILL && r->worker) {
+    if ((r->phase == PHASE_FILL || r->phase == PHASE_RESUME) && r->worker) {
         worker_stop(r->worker);
         r->worker = NULL;
+        context_free(r->context); /* before its files: what is being resumed writes there */
+        r->context = NULL;
         end_evicted(r, false);
     } else if (r->phase == PHASE_RUN && r->context) {
         ask_to_leave(r);
@@ -288,8 +350,32 @@ static bool ended_by_us(const struct runner *r)
  * Nor is it that our checkpoint signal killed it: it goes on from its last checkpoint. */
 static bool ended_by_others(const struct runner *r)
 {
+    if (r->broken || r->doubted)
+        return true;
     bool by_our_signal = r->signalled && r->exit.signal > 0 && r->exit.signal == r->protocol.signal;
     return r->exit.lost || r->exit.signal == SIGKILL || r->exit.signal == SIGTERM || by_our_signal;
+}
+
+/* A program that crashes as soon as it is resumed may have been resumed badly. Its end is not believed then: once for each generation,
+ * for it goes on from the one before, and at last from its beginning, where its end counts. */
+static bool is_doubtful(const struct runner *r)
+{
+    int s = r->exit.signal;
+    bool crashed = s == SIGSEGV || s == SIGILL || s == SIGBUS || s == SIGTRAP;
+    return crashed && !r->exit.lost && r->resumed > 0 && r->resumed == r->generation && r->exit.boot_us - r->started_us < DOUBT_US;
+}
+
+static void doubt(struct runner *r)
+{
+    struct ad *record = record_new(RECORD_CORRUPT);
+    char text[192];
+    snprintf(text, sizeof text, "the program died of signal %d (%s) %.1f s after it was resumed; the checkpoint before is tried", r->exit.signal,
+             strsignal(r->exit.signal), (double)(r->exit.boot_us - r->started_us) / CLOCK_SECOND_US);
+    ad_set_int(record, "Generation", r->resumed);
+    ad_set_string(record, "Reason", text);
+    ad_set_bool(record, "Whole", true);
+    ad_set_bool(record, "Doubted", true);
+    record_write(r, record);
 }
 
 static bool succeeded(const struct runner *r)
@@ -319,7 +405,9 @@ static bool may_retry(const struct runner *r)
 
 static void describe_exit(const struct runner *r, char *text, size_t size)
 {
-    if (r->exit.lost)
+    if (r->broken)
+        snprintf(text, size, "what took a checkpoint died while it held its processes");
+    else if (r->exit.lost)
         snprintf(text, size, "its job root was killed");
     else if (r->exit.signal > 0)
         snprintf(text, size, "its program died of signal %d (%s)", r->exit.signal, strsignal(r->exit.signal));
@@ -332,14 +420,21 @@ static void after_program(struct runner *r)
     struct engine_site site = stint_site(r);
     char text[128];
     describe_exit(r, text, sizeof text);
+    r->doubted = !r->broken && !ended_by_us(r) && is_doubtful(r);
+    if (r->doubted && !r->leaving.removing)
+        doubt(r);
     if (r->engine->taken(&site, &r->exit) && !r->leaving.removing)
         checkpoint_capture(r);
     else if (r->leaving.removing || r->leaving.hold_code)
         end_evicted(r, false);
+    else if (r->doubted && r->leaving.set)
+        end_evicted(r, false);
+    else if (r->doubted)
+        stint_end(r, "failed", "resume", text);
     else if (ended_by_us(r) && r->protocol.save_on_evict)
         checkpoint_save(r);
     else if (ended_by_us(r))
-        end_evicted(r, false);
+        end_evicted(r, r->dump_stops && r->last_committed);
     else if (r->exit.signal == SIGKILL && cgroup_ran_out_of_memory(r->cgroup))
         end_held(r, 34, 0, "it used more memory than its request_memory; ask for more and release it", false);
     else if (ended_by_others(r))
@@ -360,6 +455,7 @@ void stint_exited(struct runner *r, const struct context_exit *exit)
     r->sys_us += exit->sys_us;
     r->max_rss_kb = exit->max_rss_kb > r->max_rss_kb ? exit->max_rss_kb : r->max_rss_kb;
     r->suspended = false;
+    selfservice_ended(r->selfservice);
     loop_timer_set(r->interval, INT64_MAX);
     loop_timer_set(r->hard_kill, INT64_MAX);
     if (!r->asked)
@@ -369,7 +465,8 @@ void stint_exited(struct runner *r, const struct context_exit *exit)
     set_exit(record, r);
     ad_set_bool(record, "Checkpoint", taken);
     ad_set_bool(record, "Settling", r->worker != NULL);
-    ad_set_bool(record, "Final", !taken && !ended_by_us(r) && !ended_by_others(r) && !may_retry(r) && !r->leaving.removing);
+    bool tampered = (r->dumping && !r->dump_taken) || is_doubtful(r); /* whether it is its own end shows later */
+    ad_set_bool(record, "Final", !taken && !tampered && !ended_by_us(r) && !ended_by_others(r) && !may_retry(r) && !r->leaving.removing);
     ad_set_string(record, "Why", r->why);
     ad_set_int(record, "UserUs", r->user_us);
     ad_set_int(record, "SysUs", r->sys_us);
@@ -394,14 +491,47 @@ void stint_captured(struct runner *r)
         restart_program(r);
 }
 
+/* The state of the running program was taken, or could not be. If it has to leave it has stood still since, and ends now; or
+ * it runs on and is asked to end. */
+static void settle_dump(struct runner *r, bool committed)
+{
+    r->dumping = false;
+    if (r->phase == PHASE_SETTLE) {
+        after_program(r);
+    } else if (r->broken) {
+        context_kill(r->context);
+    } else if (r->leaving.set && r->dump_stops && committed) {
+        kill_hard(r);
+    } else if (r->leaving.set && r->dump_stops) {
+        if (r->dump_taken)
+            context_continue(r->context);
+        r->leaving.soft = true;
+        context_signal(r->context, r->protocol.kill_signal);
+    } else if (r->asked && (r->leaving.set || !r->suspend_wanted)) {
+        checkpoint_released(r);
+    } else {
+        if (r->suspend_wanted)
+            control_suspend(r, true);
+        checkpoint_schedule(r);
+        if (committed)
+            trial_begin(r);
+    }
+}
+
 void stint_settled(struct runner *r, bool committed)
 {
     fault_point("runner.settled");
     r->last_committed = committed;
+    if (r->dumping) {
+        settle_dump(r, committed);
+        return;
+    }
     if (r->phase == PHASE_SETTLE && r->start_failed) {
         end_unstarted(r);
     } else if (r->phase == PHASE_SETTLE) {
         after_program(r);
+    } else if (r->phase == PHASE_RUN && r->overdue) {
+        checkpoint_released(r);
     } else if (r->restart_waits && !r->leaving.set) {
         return; /* captured and settled; it starts when its pause is over */
     } else if (r->phase == PHASE_CAPTURE && r->leaving.set) {
@@ -427,11 +557,8 @@ static void on_delivered(void *data, const struct worker_report *report)
         deliver(r); /* somebody killed the worker; what it did is done again */
         return;
     }
-    if (report->result == 0 && report->error.text[0]) {
-        struct ad *note = record_new(RECORD_NOTE);
-        ad_set_string(note, "Text", report->error.text);
-        record_write(r, note);
-    }
+    if (report->result == 0 && report->error.text[0])
+        record_note(r, report->error.text);
     if (report->result < 0) {
         end_held(r, 12, report->error.sys, report->error.text, true);
         return;

@@ -33,7 +33,7 @@ void worker_send(int pipe, const struct worker_report *report)
 
 /* The lines to the pool and the listener: a worker that outlives its runner by a moment must not look like the runner. It
  * keeps the lock, so that nobody else touches the job's store in that moment. */
-static void close_sockets(void)
+static void close_sockets(int keep)
 {
     DIR *d = opendir("/proc/self/fd");
     if (!d)
@@ -41,13 +41,13 @@ static void close_sockets(void)
     for (struct dirent *e; (e = readdir(d));) {
         struct stat st;
         int fd = (int)strtol(e->d_name, NULL, 10);
-        if (fd > STDERR_FILENO && fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode))
+        if (fd > STDERR_FILENO && fd != keep && fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode))
             close(fd);
     }
     closedir(d);
 }
 
-static void child(worker_fn *fn, void *data, int pipe, pid_t parent)
+static void child(worker_fn *fn, void *data, int pipe, int keep, pid_t parent)
 {
     struct worker_report report = { .final = 1 };
     sigset_t none;
@@ -55,7 +55,7 @@ static void child(worker_fn *fn, void *data, int pipe, pid_t parent)
     prctl(PR_SET_NAME, "stint-worker");
     if (getppid() != parent)
         _exit(1);
-    close_sockets();
+    close_sockets(keep);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     signal(SIGTERM, SIG_IGN); /* the runner decides when to stop */
@@ -82,7 +82,7 @@ static void read_report(void *data, uint32_t events)
     (void)events;
     ssize_t n = read(w->pipe, &report, sizeof report);
     if (n != (ssize_t)sizeof report) {
-        report = (struct worker_report){ .final = 1, .result = -1 };
+        report = (struct worker_report){ .final = 1, .result = -1, .died = 1 };
         error_set(&report.error, ERR_CHILD, "the process that did it died");
     }
     worker_done_fn *done = w->done;
@@ -95,6 +95,12 @@ static void read_report(void *data, uint32_t events)
 int worker_start(struct loop *loop, worker_fn *fn, worker_done_fn *done, void *data, struct worker **out,
                  struct error *err)
 {
+    return worker_start_with(loop, fn, done, data, -1, out, err);
+}
+
+int worker_start_with(struct loop *loop, worker_fn *fn, worker_done_fn *done, void *data, int keep, struct worker **out,
+                      struct error *err)
+{
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) < 0)
         return error_sys(err, "cannot make a pipe");
@@ -102,7 +108,7 @@ int worker_start(struct loop *loop, worker_fn *fn, worker_done_fn *done, void *d
     pid_t pid = fork();
     if (pid == 0) {
         close(ends[0]);
-        child(fn, data, ends[1], parent);
+        child(fn, data, ends[1], keep, parent);
     }
     close(ends[1]);
     if (pid < 0) {
@@ -114,6 +120,11 @@ int worker_start(struct loop *loop, worker_fn *fn, worker_done_fn *done, void *d
     w->watch = loop_watch(loop, w->pipe, EPOLLIN, read_report, w);
     *out = w;
     return 0;
+}
+
+int worker_pid(const struct worker *w)
+{
+    return w ? w->pid : 0;
 }
 
 void worker_stop(struct worker *w)

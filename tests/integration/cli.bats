@@ -79,11 +79,11 @@ commands() { stint help | sed -n 's/^  *\([a-z][a-z]*\)  .*/\1/p'; }
 }
 
 @test "every setting that the pool knows is in stint.conf(5)" {
-    for setting in cpus memory disk checkpoint_interval checkpoint_timeout max_vacate_time keep_generations history usage_halflife limits; do
+    for setting in cpus memory disk checkpoint_interval checkpoint_timeout max_vacate_time keep_generations history usage_halflife limits checkpoint_method criu_dir; do
         grep -q "$setting" "$project/man/stint.conf.5.scd" || { echo "$setting"; false; }
     done
     conf "cpus = 2" "memory = 1 GiB" "disk = 1 GiB" "checkpoint_interval = 20m" "checkpoint_timeout = 1m" "max_vacate_time = 1m" \
-        "keep_generations = 3" "history = 90d" "usage_halflife = 7d" "limits = auto"
+        "keep_generations = 3" "history = 90d" "usage_halflife = 7d" "limits = auto" "checkpoint_method = self, transparent" "criu_dir = /opt/criu"
     stint pool start
 }
 

@@ -16,6 +16,8 @@ setup() {
     echo "top secret" >"$place/roots/secret"
     install -m 755 "$counter" "$place/counter"
     counter=$place/counter
+    install -d -m 711 "$STINT_DIR"
+    conf
     cd "$work"
 }
 

@@ -12,6 +12,8 @@ setup() {
     work=$anna gate=$place/gate
     install -m 755 "$counter" "$place/counter"
     counter=$place/counter
+    install -d -m 711 "$STINT_DIR"
+    conf
     cd "$work"
     stint pool start
 }

@@ -16,7 +16,7 @@
 static void lists_are_tables_names_or_json(void **state)
 {
     static const char answer[] = LINES(
-        "{\"Id\":\"7.0\",\"Generation\":2,\"Time\":1700000000000000,\"Kind\":\"checkpoint\",\"Parent\":1,\"Files\":3,\"Bytes\":2048,\"NewBytes\":10,\"Pinned\":true}\n"
+        "{\"Id\":\"7.0\",\"Generation\":2,\"Time\":1700000000000000,\"Kind\":\"checkpoint\",\"Parent\":1,\"Files\":3,\"Bytes\":2048,\"NewBytes\":10,\"Pinned\":true,\"Verified\":true}\n"
         "{\"Id\":\"7.0\",\"Generation\":3,\"Damage\":\"bad\\u001b manifest\",\"Pinned\":false}\n{\"Ok\":true}\n");
     static const struct fake_line script[] = { { "POST /v1/checkpoints/ls ", answer, 0 } };
     struct fake_pool *pool = *state;
@@ -24,7 +24,7 @@ static void lists_are_tables_names_or_json(void **state)
     struct cli_result table = cli_run("ckpt", "ls", "7", NULL), names = cli_run("ckpt", "ls", "-q", NULL);
     struct cli_result json = cli_run("ckpt", "ls", "--json", NULL);
     assert_int_equal(table.status, CLI_OK);
-    assert_contains(table.out, "7.0@2      2023-11-14 22:13:20 checkpoint    1     3 2.0 KiB 10 B pinned");
+    assert_contains(table.out, "7.0@2      2023-11-14 22:13:20 checkpoint    1     3 2.0 KiB 10 B pinned, verified");
     assert_contains(table.out, "damaged");
     assert_contains(table.out, "bad? manifest");
     assert_string_equal(names.out, "7.0@2\n7.0@3\n");
@@ -58,7 +58,7 @@ static void a_checkpoint_is_shown_with_its_files(void **state)
         "{\"Name\":\"work/state\",\"Type\":\"file\",\"Mode\":420,\"Time\":1700000000000000,\"Bytes\":5}\n"
         "{\"Name\":\"work/link\",\"Type\":\"link\",\"Mode\":511,\"Target\":\"state\"}\n"
         "{\"Checkpoint\":{\"Id\":\"7.0\",\"Generation\":3,\"Time\":1700000000000000,\"Kind\":\"evicted\",\"Parent\":2,\"Stint\":4,\"Files\":1,"
-        "\"Bytes\":5,\"NewBytes\":5,\"Owner\":\"ada\",\"Host\":\"vm\",\"Kernel\":\"Linux\",\"Engine\":\"self\",\"Pinned\":true},\"Ok\":true}\n");
+        "\"Bytes\":5,\"NewBytes\":5,\"Owner\":\"ada\",\"Host\":\"vm\",\"Kernel\":\"Linux\",\"Engine\":\"self\",\"Pinned\":true,\"Verified\":true},\"Ok\":true}\n");
     static const struct fake_line script[] = { { "POST /v1/checkpoints/show ", answer, 0 } };
     struct fake_pool *pool = *state;
     fake_start(pool, script, COUNT(script));
@@ -66,7 +66,7 @@ static void a_checkpoint_is_shown_with_its_files(void **state)
     assert_contains(r.out, "Checkpoint 7.0@3 of ada, taken 2023-11-14 22:13:20 in stint 4, after checkpoint 2\n");
     assert_contains(r.out, "It is what an eviction left");
     assert_contains(r.out, "Made on vm, Linux, with the engine self\n");
-    assert_contains(r.out, "5 B in 1 file, which added 5 B to the store; it is pinned\n");
+    assert_contains(r.out, "5 B in 1 file, which added 5 B to the store; it is pinned; it is verified: it was restored for trial\n");
     assert_contains(r.out, "-rw-r--r--   5 B 2023-11-14 22:13:20 work/state\n");
     assert_contains(r.out, "work/link -> state\n");
     cli_result_release(&r);

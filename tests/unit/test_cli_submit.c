@@ -53,7 +53,21 @@ static void a_job_that_cannot_start_is_an_error_with_its_line(void **state)
         { "executable = prog\ninitialdir = nope\nqueue\n", "a.sub:2: initialdir: '/" },
         { "executable = prog\ninitialdir = dir\ninput = in\nqueue\n", "dir/in' does not exist" },
         { "executable = prog\ninput = in\nqueue\ninput = nope\nqueue\n", "nope' does not exist" },
+        { "executable = prog\nwritable_paths = /tmp\nqueue\n", NULL },
+        { "executable = prog\nwritable_paths = /tmp, /no/such\nqueue\n", "a.sub:2: writable_paths: '/no/such' does not exist" },
+        { "executable = prog\nwritable_paths = /etc/passwd\nqueue\n", "a.sub:2: writable_paths: '/etc/passwd' is not a directory" },
+        { "executable = prog\nwritable_paths = /tmp/no$(Process)\nqueue 3\n", "no0' does not exist" },
         { "executable = prog\ntransfer_input_files = in$(Process)\nqueue 3\n", "in0' does not exist" },
+        { "container_image = dir\nqueue\n", NULL },
+        { "container_image = dir:latest\nqueue\n", NULL },
+        { "executable = /only/in/the/image\ncontainer_image = oci:dir:latest\nqueue\n", NULL },
+        { "docker_image = nope\nqueue\n", NULL },
+        { "container_image = nope\nqueue\n", "a.sub:1: container_image: '/" },
+        { "docker_image = ./nope.tar\nqueue\n", "a.sub:1: docker_image: '/" },
+        { "container_image = docker-archive:dir\nqueue\n", "dir' is a directory, not a tar file" },
+        { "container_image = oci:in\nqueue\n", "in' is a file, not a directory; write 'docker-archive:in'" },
+        { "executable = nope\ncontainer_image = dir\nqueue\n", "a.sub:1: executable: '/" },
+        { "container_image = in\nqueue\ncontainer_image = nope\nqueue\n", "nope' does not exist" },
     };
     struct fake_pool *pool = *state;
     for (size_t i = 0; i < COUNT(rows); i++) {

@@ -83,6 +83,15 @@ static void events_are_clauses(void **state)
         { "{\"Event\":\"checkpoint_taken\",\"Generation\":3,\"Bytes\":2097152,\"NewBytes\":1048576,\"Files\":1,\"PauseUs\":12000,"
           "\"CommitUs\":3000,\"LatencyUs\":40000,\"Why\":\"periodic\"}",
           "checkpoint 3 taken: 2.0 MiB (1.0 MiB new) in 1 file, pause 12ms, commit 3.0ms, latency 40ms (periodic)" },
+        { "{\"Event\":\"checkpoint_method\",\"Method\":\"transparent\"}", "checkpoints: transparent (CRIU)" },
+        { "{\"Event\":\"checkpoint_method\",\"Method\":\"none\",\"Reason\":\"no\\ncriu\"}", "checkpoints: none: no criu" },
+        { "{\"Event\":\"checkpoint_captured\",\"PauseUs\":43000,\"Why\":\"periodic\"}", "its state captured, pause 43ms (periodic)" },
+        { "{\"Event\":\"checkpoint_captured\",\"PauseUs\":43000,\"Stopped\":true,\"Why\":\"vacate\"}",
+          "stopped, and its state captured, pause 43ms (vacate)" },
+        { "{\"Event\":\"checkability\",\"Problems\":[\"uses io_uring\",\"has\\u001ba device\"]}",
+          "can not be checkpointed as it is: uses io_uring; has?a device" },
+        { "{\"Event\":\"checkability\",\"Problems\":[]}", "nothing keeps it from being checkpointed any more" },
+        { "{\"Event\":\"checkpoint_verified\",\"Generation\":3}", "checkpoint 3 verified: it was restored for trial" },
         { "{\"Event\":\"checkpoint_failed\",\"Reason\":\"no answer\",\"Why\":\"user\"}", "checkpoint failed: no answer (user)" },
         { "{\"Event\":\"checkpoint_refused\",\"Reason\":\"it cannot\"}", "checkpoint refused: it cannot" },
         { "{\"Event\":\"generation_corrupt\",\"Generation\":2,\"Reason\":\"one byte\"}", "checkpoint 2 is corrupt and was set aside: one byte" },
@@ -299,6 +308,27 @@ static void a_young_jobs_story_is_short(void **state)
     assert_string_equal(buf_cstr(&none), "");
 }
 
+static void the_story_says_how_it_is_checkpointed_and_what_stands_in_the_way(void **state)
+{
+    static const struct { const char *job, *says; } rows[] = {
+        { "\"CheckpointMethod\":\"self, transparent\"", "Checkpoints: self, transparent\n" },
+        { "\"CheckpointMethod\":\"auto\",\"CheckpointMethodUsed\":\"self\"", "Checkpoints: self (its own protocol)\n" },
+        { "\"CheckpointMethodUsed\":\"transparent\"", "Checkpoints: transparent (CRIU)\n" },
+        { "\"CheckpointMethodUsed\":\"none\",\"CheckpointMethodReason\":\"no criu\"", "Checkpoints: none: no criu\n" },
+        { "\"CheckpointMethodUsed\":\"transparent\",\"CheckabilityTime\":1795456372,\"CheckabilityProblems\":[\"uses io_uring\",\"x\\ny\"]",
+          "Checkpoints: transparent (CRIU)\nIt can not be checkpointed as it is, seen 2m10s ago (stint-transparent(7) says what helps):\n"
+          "  - uses io_uring\n  - x y\n" },
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        auto_free char *json = mem_printf("{\"Job\":{\"ClusterId\":7,\"ProcId\":0,%s}}", rows[i].job);
+        auto_ad struct ad *answer = from_json(json);
+        auto_buf struct buf out = { 0 };
+        story_print(answer, &paper, &out);
+        assert_contains(buf_cstr(&out), rows[i].says);
+    }
+}
+
 static void progress_is_one_line(void **state)
 {
     auto_ad struct ad *active = from_json("{\"Jobs\":[{\"JobState\":\"running\",\"LastCkptTimeUs\":1795456372000000},"
@@ -339,6 +369,10 @@ static void edits_understand_units_and_expressions(void **state)
         { "request_disk=1 GiB", "RequestDisk = 1048576\n" },
         { "request_memory=MY.Size*2", "RequestMemory = MY.Size * 2\n" },
         { "checkpoint_interval=90", "CheckpointIntervalUs = 90000000\n" },
+        { "checkpoint_interval=auto", "CheckpointIntervalUs = undefined\n" },
+        { "checkpoint_method=self, transparent", "CheckpointMethod = \"self, transparent\"\n" },
+        { "own_network=true", "OwnNetwork = true\n" },
+        { "writable_paths=/a,/b", "WritablePaths = \"/a,/b\"\n" },
         { "Foo=\"a = b\"", "Foo = \"a = b\"\n" },
         { "Foo=true", "Foo = true\n" },
         { "=5", NULL },
@@ -402,6 +436,7 @@ int main(void)
         cmocka_unit_test(the_pool_is_described),
         cmocka_unit_test(a_story_has_all_its_parts),
         cmocka_unit_test(a_young_jobs_story_is_short),
+        cmocka_unit_test(the_story_says_how_it_is_checkpointed_and_what_stands_in_the_way),
         cmocka_unit_test(progress_is_one_line),
         cmocka_unit_test(many_results_are_counted_and_few_are_listed),
         cmocka_unit_test(edits_understand_units_and_expressions),

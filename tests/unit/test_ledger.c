@@ -153,6 +153,213 @@ static void a_request_that_times_out_does_not_touch_the_checkpoint_under_way(voi
     assert_int_equal(s.of[LEDGER_GOODPUT], 100);
 }
 
+/* ---- states of the running program ---- */
+
+struct still {
+    int64_t at, frozen, thawed;
+    bool stopped, settling;
+};
+
+static void capture(struct ad *stint, struct sums *s, const struct still *still)
+{
+    auto_ad struct ad *record = ad_new();
+    ad_set_string(record, "Record", RECORD_CAPTURE);
+    ad_set_int(record, "BootUs", still->at);
+    ad_set_int(record, "FrozenBootUs", still->frozen);
+    ad_set_int(record, "ThawedBootUs", still->thawed);
+    ad_set_bool(record, "Stopped", still->stopped);
+    ad_set_bool(record, "Settling", still->settling);
+    ad_set_string(record, "Why", "user");
+    ledger_apply(stint, record, add, s);
+}
+
+static void what_ran_until_the_freeze_is_saved_by_the_commit_and_the_pause_is_a_pause(void **state)
+{
+    (void)state;
+    struct sums s = { 0 };
+    struct ledger_open open;
+    auto_ad struct ad *stint = begun(&s, 0, 0, "fresh");
+    apply(stint, &s, RECORD_RUN, 10, NULL, NULL);
+    capture(stint, &s, &(struct still){ .at = 150, .frozen = 110, .thawed = 140 });
+    assert_int_equal(s.of[LEDGER_CHECKPOINT], 30);
+    assert_string_equal(s.last_cause, "user");
+    assert_true(ledger_open_now(stint, 150, &open));
+    assert_true(open.executing);
+    assert_int_equal(open.at_risk_us, 100);
+    assert_int_equal(open.interval_us, 10);
+    apply(stint, &s, RECORD_COMMIT, 200, NULL, NULL);
+    assert_int_equal(s.of[LEDGER_GOODPUT], 100);
+    apply(stint, &s, RECORD_FENCE, 240, NULL, NULL);
+    assert_int_equal(s.of[LEDGER_LOST], 100);
+    assert_int_equal(total(&s), 240);
+}
+
+static void what_is_stopped_for_good_is_in_its_checkpoint_until_it_is_over(void **state)
+{
+    (void)state;
+    for (int failing = 0; failing < 2; failing++) {
+        struct sums s = { 0 };
+        struct ledger_open open;
+        auto_ad struct ad *stint = begun(&s, 0, 0, "fresh");
+        apply(stint, &s, RECORD_RUN, 0, NULL, NULL);
+        capture(stint, &s, &(struct still){ .at = 120, .frozen = 100, .thawed = 110, .stopped = true });
+        assert_true(ledger_open_now(stint, 130, &open));
+        assert_true(!open.executing && open.class == LEDGER_CHECKPOINT);
+        assert_int_equal(open.interval_us, 30);
+        apply(stint, &s, failing ? RECORD_FAIL : RECORD_COMMIT, 150, NULL, NULL);
+        apply(stint, &s, RECORD_EXIT, 160, "Final", "false");
+        apply(stint, &s, RECORD_END, 165, "Outcome", "\"evicted\"");
+        assert_int_equal(s.of[failing ? LEDGER_LOST : LEDGER_GOODPUT], 100);
+        assert_int_equal(s.of[LEDGER_CHECKPOINT], 60);
+        assert_int_equal(s.of[LEDGER_TRANSFER], 5);
+        assert_int_equal(total(&s), 165);
+    }
+}
+
+static void a_dump_that_fails_while_the_program_stands_still_is_a_pause_too(void **state)
+{
+    (void)state;
+    struct sums s = { 0 };
+    struct error err;
+    auto_ad struct ad *stint = begun(&s, 0, 0, "fresh");
+    auto_ad struct ad *fail = ad_new();
+    apply(stint, &s, RECORD_RUN, 0, NULL, NULL);
+    static const char text[] = "Record = \"fail\"\nBootUs = 300\nFrozenBootUs = 200\nThawedBootUs = 260\nCapture = false\n";
+    assert_int_equal(ad_parse(fail, text, sizeof text - 1, &err), 0);
+    ledger_apply(stint, fail, add, &s);
+    assert_int_equal(s.of[LEDGER_CHECKPOINT], 60);
+    apply(stint, &s, RECORD_FENCE, 400, NULL, NULL);
+    assert_int_equal(s.of[LEDGER_LOST], 340);
+}
+
+static void a_suspended_program_is_suspended_again_after_its_checkpoint(void **state)
+{
+    (void)state;
+    struct sums s = { 0 };
+    auto_ad struct ad *stint = begun(&s, 0, 0, "fresh");
+    apply(stint, &s, RECORD_RUN, 0, NULL, NULL);
+    apply(stint, &s, RECORD_SUSPEND, 100, NULL, NULL);
+    capture(stint, &s, &(struct still){ .at = 300, .frozen = 200, .thawed = 250 });
+    apply(stint, &s, RECORD_COMMIT, 310, NULL, NULL);
+    apply(stint, &s, RECORD_CONTINUE, 400, NULL, NULL);
+    assert_int_equal(s.of[LEDGER_GOODPUT], 100);
+    assert_int_equal(s.of[LEDGER_IDLE], 250);
+    assert_string_equal(s.last_cause, "suspended");
+    assert_int_equal(s.of[LEDGER_CHECKPOINT], 50);
+}
+
+/* The runner heard of the program's end first: what ran after the freeze is not in the checkpoint. */
+static void an_end_that_is_told_before_the_capture_is_not_part_of_it(void **state)
+{
+    (void)state;
+    struct sums s = { 0 };
+    auto_ad struct ad *stint = begun(&s, 0, 0, "fresh");
+    apply(stint, &s, RECORD_RUN, 0, NULL, NULL);
+    apply(stint, &s, RECORD_EXIT, 150, "Final", "true");
+    capture(stint, &s, &(struct still){ .at = 160, .frozen = 100, .thawed = 110 });
+    apply(stint, &s, RECORD_COMMIT, 170, NULL, NULL);
+    assert_int_equal(s.of[LEDGER_GOODPUT], 100);
+    apply(stint, &s, RECORD_END, 180, "Outcome", "\"failed\"");
+    assert_int_equal(s.of[LEDGER_LOST], 50);
+    assert_int_equal(total(&s), 180);
+}
+
+static void clocks_that_no_machine_has_are_clamped(void **state)
+{
+    static const int64_t odd[] = { INT64_MIN, -1, 0, 90, 500, INT64_MAX };
+    enum { ODD = sizeof odd / sizeof odd[0] };
+    (void)state;
+    for (int i = 0; i < ODD * ODD; i++) {
+        struct sums s = { 0 };
+        auto_ad struct ad *stint = begun(&s, 0, 0, "fresh");
+        apply(stint, &s, RECORD_RUN, 50, NULL, NULL);
+        capture(stint, &s, &(struct still){ .at = 100, .frozen = odd[i % ODD], .thawed = odd[i / ODD] });
+        apply(stint, &s, RECORD_COMMIT, 110, NULL, NULL);
+        apply(stint, &s, RECORD_END, 120, "Outcome", "\"evicted\"");
+        assert_int_equal(total(&s), 120);
+        assert_true(s.of[LEDGER_GOODPUT] <= 50);
+    }
+}
+
+/* What must come out, told otherwise: positions on the axis of all that ever ran. */
+struct model {
+    int64_t now, ran, good, captured, next;
+    bool running, waiting;
+};
+
+enum { DO_RUN, DO_CAPTURE, DO_STOP, DO_COMMIT, DO_FAIL, DO_EXIT, DO_CHECKPOINT, DO_COUNT };
+
+static void model_captured(struct model *m, bool settling)
+{
+    *(settling ? &m->next : &m->captured) = m->ran;
+    m->waiting = m->waiting || settling;
+}
+
+static void model_settle(struct model *m, int64_t good)
+{
+    m->good = good;
+    m->captured = m->waiting && m->next > good ? m->next : good;
+    m->waiting = false;
+}
+
+static void both(struct ad *stint, struct sums *s, struct model *m, int what, bool settling)
+{
+    static const char *const names[DO_COUNT] = { RECORD_RUN, NULL, NULL, RECORD_COMMIT, RECORD_FAIL, RECORD_EXIT, RECORD_EXIT };
+    bool still = what == DO_CAPTURE || what == DO_STOP;
+    bool ran = m->running;
+    m->now += 100;
+    m->ran += ran ? 100 : 0;
+    if (still) {
+        capture(stint, s, &(struct still){ .at = m->now + 30, .frozen = m->now, .thawed = m->now + 20, .stopped = what == DO_STOP,
+                                           .settling = settling });
+        model_captured(m, settling);
+        m->now += 30;
+        m->ran += ran && what == DO_CAPTURE ? 10 : 0;
+        m->running = ran && what == DO_CAPTURE;
+    } else if (what == DO_CHECKPOINT && settling) {
+        exit_while_settling(stint, s, m->now);
+    } else {
+        apply(stint, s, names[what], m->now, "Checkpoint", what == DO_CHECKPOINT ? "true" : "false");
+    }
+    if (what == DO_CHECKPOINT)
+        model_captured(m, settling);
+    if (what == DO_COMMIT || what == DO_FAIL)
+        model_settle(m, what == DO_COMMIT ? m->captured : m->good);
+    if (what == DO_RUN || what == DO_EXIT || what == DO_CHECKPOINT)
+        m->running = what == DO_RUN;
+}
+
+/* What may happen, while another checkpoint is being settled or not: every order of four, and a sample of longer ones. */
+static void captures_commits_failures_and_ends_in_every_order(void **state)
+{
+    enum { STEPS = DO_COUNT + 3, ALL = STEPS * STEPS * STEPS * STEPS };
+    static const struct { int what; bool settling; } steps[STEPS] = {
+        { DO_RUN, false }, { DO_CAPTURE, false }, { DO_CAPTURE, true }, { DO_STOP, false }, { DO_STOP, true },
+        { DO_COMMIT, false }, { DO_FAIL, false }, { DO_EXIT, false }, { DO_CHECKPOINT, false }, { DO_CHECKPOINT, true },
+    };
+    (void)state;
+    unsigned seed = 41;
+    for (int story = 0; story < 2 * ALL; story++) {
+        struct sums s = { 0 };
+        struct model m = { 0 };
+        struct ledger_open open;
+        int code = story;
+        auto_ad struct ad *stint = begun(&s, 0, 0, "fresh");
+        for (int i = 0; i < (story < ALL ? 5 : 12); i++) {
+            int step = i == 0 ? DO_RUN : (story < ALL ? code : rand_r(&seed)) % STEPS;
+            code /= i == 0 ? 1 : STEPS;
+            both(stint, &s, &m, steps[step].what, steps[step].settling);
+            assert_int_equal(s.of[LEDGER_GOODPUT], m.good);
+            assert_true(ledger_open_now(stint, m.now, &open));
+            assert_int_equal(open.at_risk_us + (open.executing ? open.interval_us : 0), m.ran - m.good);
+            assert_int_equal(total(&s) + open.at_risk_us + open.interval_us, m.now);
+        }
+        apply(stint, &s, RECORD_FENCE, m.now, NULL, NULL);
+        assert_int_equal(s.of[LEDGER_LOST], m.ran - m.good);
+        assert_int_equal(total(&s), m.now);
+    }
+}
+
 static void a_resume_is_restore_and_a_suspension_is_idle(void **state)
 {
     (void)state;
@@ -212,7 +419,9 @@ static void any_story_adds_up(void **state)
 {
     static const char *const kinds[] = {
         RECORD_RUN, RECORD_SUSPEND, RECORD_CONTINUE, RECORD_ASK, RECORD_EXIT, RECORD_COMMIT, RECORD_FAIL, RECORD_USAGE, RECORD_SAVE,
+        RECORD_METHOD, RECORD_CHECKABLE, RECORD_VERIFIED, RECORD_CAPTURE,
     };
+    enum { KINDS = sizeof kinds / sizeof kinds[0] };
     (void)state;
     unsigned seed = 20261123;
     for (int story = 0; story < 3000; story++) {
@@ -221,7 +430,12 @@ static void any_story_adds_up(void **state)
         auto_ad struct ad *stint = begun(&s, now, now + rand_r(&seed) % 50, story % 2 ? "fresh" : "resume");
         for (int i = rand_r(&seed) % 30; i > 0; i--) {
             now += rand_r(&seed) % 120 - 10;
-            apply(stint, &s, kinds[rand_r(&seed) % 9], now, "Checkpoint", rand_r(&seed) % 2 ? "true" : "false");
+            const char *kind = kinds[rand_r(&seed) % KINDS];
+            if (strcmp(kind, RECORD_CAPTURE) == 0)
+                capture(stint, &s, &(struct still){ .at = now, .frozen = now - rand_r(&seed) % 200, .thawed = now - rand_r(&seed) % 100,
+                                                    .stopped = rand_r(&seed) % 4 == 0, .settling = rand_r(&seed) % 4 == 0 });
+            else
+                apply(stint, &s, kind, now, "Checkpoint", rand_r(&seed) % 2 ? "true" : "false");
             struct ledger_open open;
             assert_true(ledger_open_now(stint, ad_int(stint, "LedgerSinceUs", 0), &open));
             assert_true(open.at_risk_us >= 0);
@@ -241,6 +455,13 @@ int main(void)
         cmocka_unit_test(a_failed_commit_leaves_the_work_at_risk),
         cmocka_unit_test(two_checkpoints_that_overlap_count_each_its_own_work),
         cmocka_unit_test(a_request_that_times_out_does_not_touch_the_checkpoint_under_way),
+        cmocka_unit_test(what_ran_until_the_freeze_is_saved_by_the_commit_and_the_pause_is_a_pause),
+        cmocka_unit_test(what_is_stopped_for_good_is_in_its_checkpoint_until_it_is_over),
+        cmocka_unit_test(a_dump_that_fails_while_the_program_stands_still_is_a_pause_too),
+        cmocka_unit_test(a_suspended_program_is_suspended_again_after_its_checkpoint),
+        cmocka_unit_test(an_end_that_is_told_before_the_capture_is_not_part_of_it),
+        cmocka_unit_test(clocks_that_no_machine_has_are_clamped),
+        cmocka_unit_test(captures_commits_failures_and_ends_in_every_order),
         cmocka_unit_test(a_resume_is_restore_and_a_suspension_is_idle),
         cmocka_unit_test(results_that_can_still_be_delivered_are_not_lost),
         cmocka_unit_test(a_clock_that_runs_backwards_stands_still),

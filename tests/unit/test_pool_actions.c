@@ -414,6 +414,12 @@ static void what_cannot_be_edited_is_refused_whole(void **state)
         { "\"Set\":{\"RequestCpus\":\"many\"}", "RequestCpus must be a whole number" },
         { "\"Set\":{\"RequestMemory\":-1}", "RequestMemory is not a number" },
         { "\"Set\":{\"RequestDisk\":1e300}", "RequestDisk must be a whole number" },
+        { "\"Set\":{\"CheckpointMethod\":\"transparant\"}", "did you mean 'transparent'?" },
+        { "\"Set\":{\"checkpointmethod\":3}", "CheckpointMethod must be a word" },
+        { "\"Set\":{\"OwnNetwork\":\"yes\"}", "OwnNetwork must be true or false" },
+        { "\"Set\":{\"WritablePaths\":\"data\"}", "'data' is not absolute" },
+        { "\"Set\":{\"CheckpointSig\":\"SIGFOO\"}", "CheckpointSig must be a signal" },
+        { "\"Set\":{\"CheckpointMethodUsed\":\"none\"}", "'CheckpointMethodUsed' is the pool's own" },
         { "\"Set\":{\"Iwd\":\"here\"}", "absolute Iwd" },
         { "\"Set\":{\"Cmd\":null}", "needs Cmd" },
     };

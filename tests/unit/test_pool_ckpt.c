@@ -103,6 +103,23 @@ static void three_checkpoints(struct fixture *f)
 
 /* ---- names and rights ---- */
 
+/* Only the queue knows it. */
+static void a_verified_checkpoint_is_listed_as_such(void **state)
+{
+    struct fixture *f = *state;
+    auto_ad struct ad *row = from_json("{\"Generation\":2,\"Kind\":\"checkpoint\",\"Verified\":true}");
+    three_checkpoints(f);
+    assert_ok(queue_begin(f->pool.queue, &f->err), f->err);
+    assert_ok(queue_put_checkpoint(f->pool.queue, (struct job_id){ 1, 0 }, 2, row, &f->err), f->err);
+    assert_ok(queue_commit(f->pool.queue, &f->err), f->err);
+    assert_answer(f, "/v1/checkpoints/show", "{\"Checkpoints\":[\"1.0@2\"]}", "\"Verified\":true");
+    assert_answer(f, "/v1/checkpoints/show", "{\"Checkpoints\":[\"1.0@3\"]}", "\"Verified\":false");
+    auto_free char *all = ask(f, "/v1/checkpoints/ls", "{}");
+    const char *mark = strstr(all, "\"Verified\":true");
+    assert_non_null(mark);
+    assert_null(strstr(mark + 1, "\"Verified\":true"));
+}
+
 static void a_name_is_a_job_with_or_without_a_number(void **state)
 {
     static const struct { const char *text; int cluster, proc, generation; } good[] = {
@@ -465,6 +482,7 @@ static void an_archive_without_a_job_leaves_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        WITH_POOL(a_verified_checkpoint_is_listed_as_such),
         cmocka_unit_test(a_name_is_a_job_with_or_without_a_number),
         WITH_POOL(what_makes_no_sense_is_refused_before_a_child_starts),
         WITH_POOL(strangers_see_nothing_and_the_master_all),

@@ -41,9 +41,10 @@ static void every_setting_is_taken(void **state)
     assert_ok(read_text(l,
                         "# a comment\n\n   \t\n  # another one\n"
                         "cpus = 3\nmemory=2G\n  disk\t=\t 512 MiB \ncheckpoint_interval = 15m\r\nCheckpoint_Timeout = 90\n"
-                        "max_vacate_time = 1h30m\nkeep_generations = 5\nhistory = 1d\nusage_halflife = 2:30:00\nlimits = OFF\n"
+                        "max_vacate_time = 1h30m\nkeep_generations = 5\ncheckpoint_method = Self,Transparent\ncriu_dir = /opt/criu dir\nhistory = 1d\nusage_halflife = 2:30:00\nlimits = OFF\n"
                         "store_quota = 2T\nstore_quota_per_user = 512 MiB\nstore_low_space = 1000\ncheckpoint_tail = 8\nstore_verify = 3d\n"
                         "remote_store = s3://my-bucket/some/where\nremote_store_endpoint = https://minio.example.org:9000\n"
+                        "image_cache = 5G\n"
                         "remote_store_region = eu-central-1\nremote_store_credentials = /etc/stint keys\n",
                         &err), err);
     assert_int_equal(c->cpus, 3);
@@ -53,6 +54,8 @@ static void every_setting_is_taken(void **state)
     assert_int_equal(c->checkpoint_timeout_us, 90 * S);
     assert_int_equal(c->max_vacate_us, 5400 * S);
     assert_int_equal(c->keep_generations, 5);
+    assert_string_equal(c->checkpoint_method, "self, transparent");
+    assert_string_equal(c->criu_dir, "/opt/criu dir");
     assert_int_equal(c->history_us, 86400 * S);
     assert_int_equal(c->usage_halflife_us, 9000 * S);
     assert_false(c->limits);
@@ -61,6 +64,7 @@ static void every_setting_is_taken(void **state)
     assert_int_equal(c->store_low_space, 1000);
     assert_int_equal(c->checkpoint_tail, 8);
     assert_int_equal(c->store_verify_us, 3 * 86400 * S);
+    assert_int_equal(c->image_cache, INT64_C(5) << 30);
     assert_string_equal(c->remote_store, "s3://my-bucket/some/where");
     assert_string_equal(c->remote_endpoint, "https://minio.example.org:9000");
     assert_string_equal(c->remote_region, "eu-central-1");
@@ -103,11 +107,14 @@ static void assert_defaults(const struct place *l)
     assert_int_equal(c->history_us, 30 * 86400 * S);
     assert_int_equal(c->usage_halflife_us, 86400 * S);
     assert_int_equal(c->store_quota, 0);
+    assert_int_equal(c->image_cache, INT64_C(20) << 30);
     assert_int_equal(c->store_user_quota, 0);
     assert_int_equal(c->store_low_space, -1);
     assert_int_equal(c->checkpoint_tail, 0);
     assert_int_equal(c->store_verify_us, 7 * 86400 * S);
     assert_string_equal(c->remote_store, "");
+    assert_string_equal(c->checkpoint_method, "auto");
+    assert_string_equal(c->criu_dir, "");
     assert_true(c->limits);
     assert_true(l->pool.limits || l->pool.limits_reason.text[0]);
 }
@@ -161,6 +168,9 @@ static void what_has_no_sense_is_named_with_its_line(void **state)
         { "remote_store_endpoint = https://", "stint.conf:1:", "remote_store_endpoint" },
         { "remote_store_region = a b", "stint.conf:1:", "remote_store_region" },
         { "remote_store_credentials = keys", "stint.conf:1:", "remote_store_credentials" },
+        { "checkpoint_method = magic", "stint.conf:1:", "'magic' is no value for checkpoint_method" },
+        { "checkpoint_method =", "stint.conf:1:", "checkpoint_method" },
+        { "criu_dir = criu", "stint.conf:1:", "criu_dir" },
         { "cpu = 4", "stint.conf:1:", "there is no setting 'cpu'" },
         { "= 4", "stint.conf:1:", "there is no setting ''" },
         { "cpus = 1\ncpus 4", "stint.conf:2:", "expected 'name = value'" },
@@ -203,7 +213,7 @@ static void the_manual_names_every_setting(void **state)
 {
     static const char *const names[] = {
         "cpus", "memory", "disk", "limits", "checkpoint_interval", "checkpoint_timeout", "max_vacate_time", "keep_generations",
-        "history", "usage_halflife", "store_quota", "store_quota_per_user", "store_low_space", "checkpoint_tail", "store_verify", "remote_store",
+        "history", "usage_halflife", "store_quota", "store_quota_per_user", "store_low_space", "checkpoint_tail", "store_verify", "image_cache", "remote_store",
         "remote_store_endpoint", "remote_store_region", "remote_store_credentials",
     };
     auto_buf struct buf manual = { 0 };

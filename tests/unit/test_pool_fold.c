@@ -14,6 +14,16 @@ struct record_case {
 
 static const struct record_case record_cases[] = {
     { RECORD_BEGIN, "\"Mode\":\"fresh\",\"GrantedWallUs\":77", "", "", "LastStintStartUs", 77, "starting" },
+    { RECORD_METHOD, "\"Method\":\"transparent\"", "checkpoint_method", "\"Method\":\"transparent\"", NULL, 0, "starting" },
+    { RECORD_METHOD, "\"Method\":\"none\",\"Reason\":\"no criu\"", "checkpoint_method", "\"Reason\":\"no criu\"", NULL, 0, NULL },
+    { RECORD_CAPTURE, "\"FrozenBootUs\":1000,\"ThawedBootUs\":1400,\"Why\":\"user\"", "checkpoint_captured",
+      "\"Why\":\"user\",\"PauseUs\":400", NULL, 0, NULL },
+    { RECORD_CAPTURE, "\"FrozenBootUs\":1000,\"ThawedBootUs\":900,\"Stopped\":true", "checkpoint_captured", "\"Stopped\":true", NULL, 0,
+      NULL },
+    { RECORD_CHECKABLE, "\"Problems\":[\"uses io_uring\",\"has a device open\"]", "checkability",
+      "\"Problems\":[\"uses io_uring\",\"has a device open\"]", "CheckabilityTime", WALL / 1000000, NULL },
+    { RECORD_CHECKABLE, "\"Problems\":[]", "", "", "CheckabilityTime", WALL / 1000000, NULL },
+    { RECORD_VERIFIED, "\"Generation\":9", "", "", NULL, 0, NULL }, /* there is no such checkpoint */
     { RECORD_CORRUPT, "\"Generation\":4,\"Reason\":\"a bad chunk\"", "generation_corrupt", "\"Generation\":4,\"Reason\":\"a bad",
       NULL, 0, "starting" },
     { RECORD_RUN, "\"Execution\":1,\"Generation\":0,\"Pid\":9", "running", "\"Execution\":1,\"Resumed\":false", "NumJobStarts", 1,
@@ -91,6 +101,83 @@ static void a_commit_is_a_row_and_clears_what_counts_failures(void **state)
     assert_string_equal(ad_string(ad_list_ad(rows, "L", 1), "Kind", ""), "evicted");
     assert_int_equal(own_int(f, cluster, "CheckpointGeneration"), 4); /* what an eviction left is no checkpoint */
     assert_int_equal(own_int(f, cluster, "LastGeneration"), 5);
+}
+
+static void assert_own(struct fixture *f, int cluster, const char *name, const char *want)
+{
+    struct queue_job job = fixture_get(f, cluster, 0);
+    auto_buf struct buf got = { 0 };
+    ad_print_expr(job.ad, name, &got);
+    assert_string_equal(buf_cstr(&got), want);
+    queue_job_release(&job);
+}
+
+static void only_news_of_the_method_is_told(void **state)
+{
+    struct fixture *f = *state;
+    int cluster = submit_two_cpus(f);
+    struct active *a = grant(f, cluster, 0);
+    int64_t before = f->pool.last_event;
+    put(a, 10, RECORD_METHOD, "\"Method\":\"none\",\"Reason\":\"no criu\"");
+    put(a, 11, RECORD_METHOD, "\"Method\":\"none\",\"Reason\":\"no criu\"");
+    fold(f, a);
+    assert_own(f, cluster, "CheckpointMethodUsed", "\"none\"");
+    assert_own(f, cluster, "CheckpointMethodReason", "\"no criu\"");
+    put(a, 12, RECORD_METHOD, "\"Method\":\"transparent\"");
+    put(a, 13, RECORD_METHOD, "\"Method\":\"transparent\"");
+    fold(f, a);
+    assert_own(f, cluster, "CheckpointMethodUsed", "\"transparent\"");
+    assert_own(f, cluster, "CheckpointMethodReason", "");
+    assert_events(f, cluster, 0, before, "checkpoint_method checkpoint_method");
+}
+
+static void problems_are_told_when_they_change_and_forgotten_with_the_method(void **state)
+{
+    static const struct { const char *more, *events, *problems; } steps[] = {
+        { "\"Problems\":[]", "", "" },
+        { "\"Problems\":[\"a\"]", "checkability", "{ \"a\" }" },
+        { "\"Problems\":[\"a\"]", "", "{ \"a\" }" },
+        { "\"Problems\":[\"a\",\"\",7,\"b\"]", "checkability", "{ \"a\",\"b\" }" },
+        { "\"Problems\":[]", "checkability", "" },
+        { "\"Problems\":\"x\"", "", "" },
+        { "\"Problems\":[\"c\"]", "checkability", "{ \"c\" }" },
+    };
+    struct fixture *f = *state;
+    int cluster = submit_two_cpus(f);
+    struct active *a = grant(f, cluster, 0);
+    for (size_t i = 0; i < COUNT(steps); i++) {
+        int64_t before = f->pool.last_event;
+        put(a, 10 + (int)i, RECORD_CHECKABLE, steps[i].more);
+        fold(f, a);
+        assert_events(f, cluster, 0, before, steps[i].events);
+        assert_own(f, cluster, "CheckabilityProblems", steps[i].problems);
+    }
+    put(a, 30, RECORD_METHOD, "\"Method\":\"self\"");
+    fold(f, a);
+    assert_own(f, cluster, "CheckabilityProblems", "");
+    assert_int_equal(own_int(f, cluster, "CheckabilityTime"), -1);
+}
+
+static void a_verified_checkpoint_is_marked_once(void **state)
+{
+    struct fixture *f = *state;
+    int cluster = submit_two_cpus(f);
+    struct active *a = grant(f, cluster, 0);
+    put(a, 10, RECORD_COMMIT, "\"Generation\":4,\"Bytes\":9");
+    put(a, 20, RECORD_COMMIT, "\"Generation\":5,\"Bytes\":9");
+    fold(f, a);
+    int64_t before = f->pool.last_event;
+    put(a, 30, RECORD_VERIFIED, "\"Generation\":4");
+    put(a, 40, RECORD_VERIFIED, "\"Generation\":4");
+    put(a, 50, RECORD_VERIFIED, "\"Generation\":6");
+    fold(f, a);
+    assert_events(f, cluster, 0, before, "checkpoint_verified");
+    auto_ad struct ad *rows = ad_new();
+    assert_ok(queue_list_checkpoints(f->pool.queue, (struct job_id){ cluster, 0 }, rows, "L", &f->err), f->err);
+    assert_int_equal(ad_list_count(rows, "L"), 2);
+    assert_true(ad_bool(ad_list_ad(rows, "L", 0), "Verified", false));
+    assert_int_equal(ad_int(ad_list_ad(rows, "L", 0), "Bytes", 0), 9);
+    assert_false(ad_bool(ad_list_ad(rows, "L", 1), "Verified", false));
 }
 
 /* ---- ends: every outcome in every state that a job can have then ---- */
@@ -448,6 +535,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(every_record_changes_what_it_should),
         TEST(a_commit_is_a_row_and_clears_what_counts_failures),
+        TEST(only_news_of_the_method_is_told),
+        TEST(problems_are_told_when_they_change_and_forgotten_with_the_method),
+        TEST(a_verified_checkpoint_is_marked_once),
         TEST(every_outcome_ends_in_the_state_of_the_table),
         TEST(a_runners_hold_has_its_reason_and_codes),
         TEST(a_completed_job_is_in_the_history_with_its_exit),

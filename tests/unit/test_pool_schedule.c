@@ -1,6 +1,8 @@
 /* What starts, in which order and with which grant; and what people are told of jobs that do not. */
 #include "journal_fixture.h"
 
+#include <limits.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 /* Runners are programs that end at once. */
@@ -203,6 +205,52 @@ static void a_grant_says_what_a_runner_must_know(void **state)
     assert_int_equal(ad_int(stint, "GrantedBootUs", 0), ad_int(asked, "GrantedBootUs", 1));
 }
 
+static void assert_criu(struct fixture *f, const char *want)
+{
+    auto_free char *got = criu_find(&f->pool);
+    assert_string_equal(got ? got : "none", want);
+}
+
+/* The configuration, the environment, beside an installed runner, in a build tree. */
+static void the_criu_is_looked_for_where_the_manual_says(void **state)
+{
+    struct fixture *f = *state;
+    char here[PATH_MAX];
+    unsetenv("STINT_CRIU");
+    assert_criu(f, "none");
+    assert_non_null(realpath(f->scratch.path, here));
+    free(f->pool.runner_path);
+    f->pool.runner_path = mem_printf("%s/build/release/src/runner/stint-runner", here);
+    static const char *const dirs[] = { "build", "build/criu", "build/release", "build/release/src", "build/release/src/runner" };
+    for (size_t i = 0; i < COUNT(dirs); i++)
+        assert_int_equal(mkdirat(f->scratch.fd, dirs[i], 0700), 0);
+    assert_criu(f, "none");
+    scratch_write(&f->scratch, "build/criu/criu", "#!", 2);
+    fchmodat(f->scratch.fd, "build/criu/criu", 0755, 0);
+    auto_free char *built = mem_printf("%s/build/criu", here);
+    assert_criu(f, built);
+    free(f->pool.runner_path);
+    f->pool.runner_path = mem_printf("%s/build/stint-runner", here);
+    assert_criu(f, built);
+    setenv("STINT_CRIU", "/somewhere/else", 1);
+    assert_criu(f, "/somewhere/else"); /* whoever uses it finds out that it is not there */
+    snprintf(f->pool.config.criu_dir, sizeof f->pool.config.criu_dir, "/by/configuration");
+    assert_criu(f, "/by/configuration");
+    unsetenv("STINT_CRIU");
+}
+
+static void a_grant_has_the_method_of_jobs_that_say_nothing(void **state)
+{
+    struct fixture *f = *state;
+    f->pool.config.checkpoint_method = "none";
+    snprintf(f->pool.config.criu_dir, sizeof f->pool.config.criu_dir, "/by/configuration");
+    fixture_submit(f, 1, "");
+    schedule_round(&f->pool);
+    auto_ad struct ad *grant = grant_of(f, "1.0");
+    assert_string_equal(ad_string(grant, "DefaultMethod", ""), "none");
+    assert_string_equal(ad_string(grant, "CriuDir", ""), "/by/configuration");
+}
+
 static void a_grant_after_checkpoints_goes_on_from_them(void **state)
 {
     struct fixture *f = *state;
@@ -382,6 +430,8 @@ int main(void)
         TEST(a_job_that_backs_off_starts_when_its_time_has_come),
         TEST(the_pause_doubles_up_to_a_few_minutes),
         TEST(a_grant_says_what_a_runner_must_know),
+        TEST(the_criu_is_looked_for_where_the_manual_says),
+        TEST(a_grant_has_the_method_of_jobs_that_say_nothing),
         TEST(a_grant_after_checkpoints_goes_on_from_them),
         TEST(a_runner_that_cannot_be_started_is_fenced_and_tried_later),
         TEST(a_job_whose_grant_fails_does_not_keep_the_others_from_starting),

@@ -126,6 +126,12 @@ static const struct { const char *event, *more, *text; } texts[] = {
     { "runner_lost", "\"Reason\":\"its runner died\"",
       "022" AT "Job disconnected, attempting to reconnect\n    its runner died\n    Trying to reconnect to <HOST> <HOST>\n...\n"
       "024" AT "Job reconnection failed\n    its runner died\n    Can not reconnect to <HOST>, rescheduling job\n...\n" },
+    { "checkability", "\"Problems\":[\"uses io_uring\",\"x\\n...\\n005 faked\"]",
+      "021" AT "Warning from runner on <HOST>:\n\tthis job can not be checkpointed as it is: uses io_uring; x ... 005 faked\n...\n" },
+    { "checkability", "\"Problems\":[]", "" },
+    { "checkpoint_method", "\"Method\":\"none\",\"Reason\":\"x\"", "" },
+    { "checkpoint_captured", "\"PauseUs\":4", "" },
+    { "checkpoint_verified", "\"Generation\":4", "" },
     { "checkpoint_asked", "\"Why\":\"user\"", "" },
     { "checkpoint_failed", "\"Reason\":\"x\"", "" },
     { "checkpoint_refused", "\"Reason\":\"x\"", "" },
@@ -176,7 +182,7 @@ static void every_text_is_one_that_readers_take(void **state)
         assert_int_equal(ad_int(event, "Cluster", 0), 1);
         assert_int_equal(ad_int(event, "EventTime", 0), WALL);
     }
-    assert_int_equal(count, 19);
+    assert_int_equal(count, 20);
 }
 
 static void a_job_without_a_log_has_none(void **state)
