@@ -431,10 +431,12 @@ static void after_program(struct runner *r)
         end_evicted(r, false);
     else if (r->doubted)
         stint_end(r, "failed", "resume", text);
+    else if (ended_by_us(r) && r->dump_stops && r->last_committed)
+        end_evicted(r, true);
     else if (ended_by_us(r) && r->protocol.save_on_evict)
         checkpoint_save(r);
     else if (ended_by_us(r))
-        end_evicted(r, r->dump_stops && r->last_committed);
+        end_evicted(r, false);
     else if (r->exit.signal == SIGKILL && cgroup_ran_out_of_memory(r->cgroup))
         end_held(r, 34, 0, "it used more memory than its request_memory; ask for more and release it", false);
     else if (ended_by_others(r))
