@@ -24,6 +24,7 @@
 #include "engine/criu_image.h"
 #include "engine/criu_mend.h"
 #include "engine/remap.h"
+#include "engine/still.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -150,10 +151,14 @@ int criu_take_files(void *data, const char *moment, struct error *err)
     size_t source_count = count + elsewhere.count;
     if (elsewhere.count > 0)
         trees[count++] = (struct store_tree){ "host", host };
+    struct store_still still;
+    bool known = still_collect(context_first(site->context), &still);
     struct store_request request = {
         .job = d->id, .owner = site->owner, .trees = trees, .tree_count = count, .sources = sources, .source_count = source_count, .hurry = site->hurry,
+        .still = known ? &still : NULL,
     };
     int result = store_capture_add(d->capture, &request, err);
+    still_release(&still);
     return result == 0 && fault_point("engine.taken") < 0 ? error_sys(err, "cannot take the job's files") : result;
 }
 
@@ -278,6 +283,17 @@ static int give_names(const struct engine_site *site, struct error *err)
     return -1;
 }
 
+/* Only time is lost if it is not done. */
+static void settle_files(const struct criu_dump_job *d)
+{
+    const struct engine_site *site = d->site;
+    struct store_tree tree = { "work", site->work };
+    struct store_source source = { .tree = "work", .name = "." };
+    struct store_request request = { .job = d->id, .owner = site->owner, .trees = &tree, .tree_count = 1, .sources = &source, .source_count = 1 };
+    if (!site->outside && !site->hurry)
+        store_capture_settle(d->capture, &request);
+}
+
 static int capture_running(const struct engine_site *site, struct store *store, const char *id, struct store_capture **out,
                            struct error *err)
 {
@@ -287,6 +303,8 @@ static int capture_running(const struct engine_site *site, struct store *store, 
     int result = mapped_collect(context_first(site->context), site->outside ? captured_outside : captured_inside, site->owner, &d.mapped, err);
     if (result == 0)
         result = store_capture_begin(store, id, site->owner, &d.capture, err);
+    if (result == 0)
+        settle_files(&d);
     if (result == 0)
         result = refuse_losses(site, err);
     if (result == 0)

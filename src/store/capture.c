@@ -3,6 +3,8 @@
  * (crew.c). What becomes of a chunk is decided in piece.c; where somebody waits for the sources it goes to the stage first
  * (stage.c).
  *
+ * What of a file need not be read now, or not at all, is sorted out when it is opened (later.c).
+ *
  * A capture may have several phases, each with sources of its own: what has to be taken while the program stands still, and what can
  * wait until it goes on. They share everything but that: lock, shelf, packs, hints, stage. Entries stay where they are until
  * the commit, for pieces on the stage know theirs by its number.
@@ -16,9 +18,11 @@
  * Only the walk and the opening of the sources happen with the owner's rights, each in its own thread: a descriptor keeps the
  * rights with which it was opened, and the store is not the owner's.
  */
+#include "base/clock.h"
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "store/later.h"
 #include "store/piece.h"
 #include "store/retain.h"
 #include "store/stage.h"
@@ -87,11 +91,10 @@ static int begin_file(void *ctx, struct crew_file *file, struct error *err)
     file->chunks = e->chunk_count;
     file->end = e->size;
     file->fd = steal_fd(&fd);
-    return 0;
+    return rq->still ? later_sort(c, file, &st) : 0;
 }
 
-/* Less than `want` only where the file ends. A hole is not read. */
-static int read_chunk(int fd, int64_t offset, size_t want, uint8_t *data, size_t *got, struct error *err)
+int capture_read(int fd, int64_t offset, size_t want, uint8_t *data, size_t *got, struct error *err)
 {
     off_t next = lseek(fd, offset, SEEK_DATA);
     struct stat st;
@@ -133,7 +136,7 @@ static int capture_chunk(void *ctx, struct crew_worker *worker, struct crew_file
     int64_t offset = manifest_chunk_offset(e, chunk);
     size_t want = manifest_chunk_len(e, chunk), got = 0;
     struct piece piece;
-    if (read_chunk(file->fd, offset, want, worker->data, &got, err) < 0)
+    if (capture_read(file->fd, offset, want, worker->data, &got, err) < 0)
         return error_wrap(err, "'%s'", e->name);
     if (got < want && e->cuts)
         return error_set(err, ERR_INVALID, "'%s' became shorter while it was read", e->name);
@@ -143,7 +146,7 @@ static int capture_chunk(void *ctx, struct crew_worker *worker, struct crew_file
         return 0;
     if (piece_take(c, worker, file->index, chunk, got, &piece) == PIECE_KNOWN)
         return 0;
-    return c->staging ? stage_put(c, &piece, worker->data, err) : piece_store(c, worker, &piece, worker->data, err);
+    return stage_takes(c, &piece) ? stage_put(c, &piece, worker->data, err) : piece_store(c, worker, &piece, worker->data, err);
 }
 
 static int end_file(void *ctx, struct crew_file *file, bool good, struct error *err)
@@ -240,11 +243,13 @@ static int read_sources(struct store_capture *c, struct error *err)
     static const struct crew_ops ops = { .begin = begin_file, .chunk = capture_chunk, .end = end_file };
     int64_t bytes = sum_sizes(c), staged = c->stage_end;
     uint64_t pages = c->new_hints.pages;
-    size_t count = c->m.entry_count - c->phase_first, chunks = c->chunks;
+    size_t count = c->m.entry_count - c->phase_first, chunks = c->chunks, later = c->later_count;
+    c->phase_us = clock_wall_us();
     stage_open(c, bytes);
     int r = crew_run(&ops, c, count, bytes, err);
     if (r < 0 && stage_full(c, err)) {
         stage_cut(c, staged);
+        later_cut(c, later);
         c->new_hints.pages = pages;
         c->chunks = chunks;
         r = crew_run(&ops, c, count, bytes, err);
@@ -341,6 +346,8 @@ void store_capture_free(struct store_capture *c)
         return;
     for (size_t i = 0; i < c->linked_count; i++) /* of a checkpoint that came to nothing; the others have been taken over */
         unlinkat(c->packs_dir, pack_id_print(&c->linked[i], name), 0);
+    later_cut(c, 0);
+    free(c->later);
     hints_abandon(&c->new_hints);
     hints_close(&c->hints);
     shelf_release(&c->shelf);

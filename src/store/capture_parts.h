@@ -26,9 +26,18 @@ struct store_capture {
     size_t chunks; /* of all files that have been opened */
     struct pack_writer *writer;
 
+    struct later *later; /* what is left for when the program goes on: later.h */
+    size_t later_count, later_capacity;
+    bool no_clones;       /* one could not be made */
+    struct {
+        dev_t dev;
+        bool known, good;
+    } times;              /* whether those of files on that device tell of changes */
+    int64_t phase_us;     /* wall clock: the phase that runs began */
+
     int stage;    /* -1: there is none */
     bool staging; /* pieces of the phase that runs go there; else they are stored at once */
-    int64_t stage_end, stage_next;
+    int64_t stage_end, stage_next, stage_max;
     uid_t uid;         /* of the job's owner */
     int64_t room;      /* bytes that may still be added to the store */
     bool made_room;    /* older generations have gone already */
@@ -41,5 +50,7 @@ struct store_capture {
     size_t linked_count, linked_capacity;
 };
 
+/* Less than `want` only where the file ends. A hole is not read. */
+int capture_read(int fd, int64_t offset, size_t want, uint8_t *data, size_t *got, struct error *err);
 /* With the lock held: the older generations go, all but the newest and those that are pinned. Once. False: nothing more to be had. */
 bool capture_make_room(struct store_capture *c);

@@ -17,6 +17,7 @@
 #include "store/capture_parts.h"
 #include "store/fence.h"
 #include "store/index.h"
+#include "store/later.h"
 #include "store/machine.h"
 #include "store/stage.h"
 
@@ -231,7 +232,7 @@ static int commit(struct store_capture *c, const struct manifest *wanted, struct
     struct digest mac;
     if (c->failed)
         return error_set(err, ERR_INVALID, "a part of it could not be captured");
-    if (stage_store(c, err) < 0)
+    if (later_run(c, err) < 0 || stage_store(c, err) < 0)
         return -1;
     close_gaps(&c->m);
     manifest_sort(&c->m);

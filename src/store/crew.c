@@ -161,7 +161,7 @@ static int take_chunk(struct crew *crew, struct crew_file **file, size_t *chunk,
     int r = begin_next(crew, err);
     if (r == 0) {
         *file = crew->current;
-        *chunk = (*file)->taken++;
+        *chunk = (*file)->first + (*file)->taken++;
         if ((*file)->taken == (*file)->chunks)
             crew->current = NULL; /* the crew's own hold passes to who took the last one */
         else

@@ -29,6 +29,7 @@ int crew_loop(crew_step *step, void *ctx, int64_t bytes, struct error *err);
 /* A file whose chunks are being worked on. begin fills it, end empties it. */
 struct crew_file {
     size_t index;  /* of the entry */
+    size_t first;  /* the chunk to begin with */
     size_t chunks; /* how many there are to do */
     int fd;
     int dir;          /* where a new file gets its name */

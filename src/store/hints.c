@@ -14,8 +14,8 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-enum { HEADER = 128, PLACE = 8, SMALL_BYTES = 64 << 10 };
-static const char magic[16] = "stint-hints 3\n";
+enum { HEADER = 128, PLACE = 16, SMALL_BYTES = 64 << 10 };
+static const char magic[16] = "stint-hints 4\n";
 static const char file_name[] = "hints", temp_name[] = ".hints.tmp";
 
 static_assert(sizeof(struct hint) == 48, "hints lie in the file as they lie in memory");
@@ -61,6 +61,7 @@ static bool read_table(int fd, int64_t size, uint64_t pages, struct manifest *ba
     for (size_t i = 0; i < base->entry_count; i++) {
         struct store_entry *e = &base->entries[i];
         e->hints = le_get64(table + i * PLACE);
+        e->stamp = le_get64(table + i * PLACE + 8);
         if (e->hints >= pages || (e->hints > 0 && e->chunk_count > (pages - e->hints) / CHUNK_PAGES))
             return false;
     }
@@ -153,12 +154,33 @@ void hints_write(struct hints_writer *w, uint64_t first, const struct hint *hint
         w->bad = true;
 }
 
+void hints_copy(struct hints_writer *w, uint64_t first, const struct hints *from, uint64_t from_first, uint64_t count)
+{
+    off_t to = place_of(first), at = place_of(from_first);
+    size_t left = count * sizeof(struct hint);
+    while (left > 0 && w->fd >= 0) {
+        ssize_t n = copy_file_range(from->fd, &at, w->fd, &to, left, 0);
+        if (n <= 0) {
+            w->bad = true;
+            return;
+        }
+        left -= (size_t)n;
+    }
+}
+
+void hints_forget(int job_dir)
+{
+    unlinkat(job_dir, file_name, 0);
+}
+
 static bool write_table(struct hints_writer *w, const struct manifest *manifest)
 {
     size_t bytes = manifest->entry_count * PLACE;
     auto_free uint8_t *table = mem_zero(manifest->entry_count + 1, PLACE);
-    for (size_t i = 0; i < manifest->entry_count; i++)
+    for (size_t i = 0; i < manifest->entry_count; i++) {
         le_put64(table + i * PLACE, manifest->entries[i].hints);
+        le_put64(table + i * PLACE + 8, manifest->entries[i].stamp);
+    }
     return ftruncate(w->fd, place_of(w->pages)) == 0 && pwrite(w->fd, table, bytes, place_of(w->pages)) == (ssize_t)bytes;
 }
 

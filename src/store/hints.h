@@ -4,7 +4,7 @@
  * and one that is missing, damaged or of another generation costs nothing but time.
  *
  *   header (128 bytes: what it is, the generation, the HMAC of its manifest, how many pages, XXH3 of the rest) · 48 bytes a page ·
- *   8 bytes for each entry of the manifest: the number of its first page
+ *   16 bytes for each entry of the manifest: the number of its first page, and its stamp (later.h)
  *
  * Pages are those of the larger files, in the order in which they were captured; small files are hashed sooner than looked up.
  * Page 0 is nobody's, so that 0 stands for an entry that has none. A page whose fingerprint is 0 is a page of zeros.
@@ -47,6 +47,10 @@ void hints_begin(struct hints_writer *w, int job_dir);
 /* Gives a file that is about to be captured its pages, when it is large enough. */
 void hints_place(struct hints_writer *w, struct store_entry *entry);
 void hints_write(struct hints_writer *w, uint64_t first, const struct hint *hints, size_t count);
+/* Takes over those of the last checkpoint. */
+void hints_copy(struct hints_writer *w, uint64_t first, const struct hints *from, uint64_t from_first, uint64_t count);
 /* Once its manifest is there, with this HMAC. */
 void hints_finish(struct hints_writer *w, const struct manifest *manifest, const struct digest *mac);
 void hints_abandon(struct hints_writer *w);
+/* There are none any more of any checkpoint. */
+void hints_forget(int job_dir);

@@ -41,12 +41,26 @@ static int make_file(int dir)
 
 void stage_open(struct store_capture *c, int64_t bytes)
 {
+    c->stage_max = memory_available() / MEMORY_PART;
     c->staging = false;
-    if (c->request->hurry || bytes > memory_available() / MEMORY_PART - c->stage_end || bytes > (c->room - c->stage_end) / 2)
+    if (c->request->hurry || bytes > (c->room - c->stage_end) / 2)
         return;
     if (c->stage < 0)
         c->stage = make_file(c->job_dir);
     c->staging = c->stage >= 0;
+}
+
+static int64_t length_of(const struct piece *piece)
+{
+    return (int64_t)sizeof *piece + piece->payload;
+}
+
+bool stage_takes(struct store_capture *c, const struct piece *piece)
+{
+    pthread_mutex_lock(&c->lock);
+    bool takes = c->staging && length_of(piece) <= c->stage_max - c->stage_end;
+    pthread_mutex_unlock(&c->lock);
+    return takes;
 }
 
 /* A file system that takes only a part of it is full. */
@@ -61,7 +75,7 @@ int stage_put(struct store_capture *c, struct piece *piece, const uint8_t *paylo
     piece_close(piece);
     pthread_mutex_lock(&c->lock);
     int64_t at = c->stage_end;
-    c->stage_end += (int64_t)sizeof *piece + piece->payload;
+    c->stage_end += length_of(piece);
     pthread_mutex_unlock(&c->lock);
     if (crew_fault("store.stage.write") == 0 && write_at(c->stage, piece, sizeof *piece, at) &&
         write_at(c->stage, payload, piece->payload, at + (int64_t)sizeof *piece))
@@ -96,7 +110,7 @@ static int take_piece(struct store_capture *c, struct piece *piece, int64_t *at,
     else if (!piece_whole(piece))
         r = error_set(err, ERR_CORRUPT, "%s", lost_text);
     else
-        c->stage_next += (int64_t)sizeof *piece + piece->payload;
+        c->stage_next += length_of(piece);
     pthread_mutex_unlock(&c->lock);
     return r;
 }

@@ -6,9 +6,10 @@
 
 #include "store/piece.h"
 
-/* Whether the pieces of a phase go there, of about `bytes` bytes: when somebody waits, there is memory for so many more, and
- * room for them twice. Otherwise they are stored at once. Makes it for the first that do. */
+/* Whether pieces of a phase of at most `bytes` bytes go there: when somebody waits, and there is room for so many twice. Makes it for
+ * the first that do. And then whether this one does, for which there must be memory; the others are stored at once. */
 void stage_open(struct store_capture *c, int64_t bytes);
+bool stage_takes(struct store_capture *c, const struct piece *piece);
 int stage_put(struct store_capture *c, struct piece *piece, const uint8_t *payload, struct error *err);
 /* Whether that error says that there is no room for it: then the phase has to be done again without. */
 bool stage_full(const struct store_capture *c, const struct error *err);

@@ -75,6 +75,7 @@ struct store_entry {
     size_t chunk_count;
     uint64_t inode, device; /* while it is captured: of a file that has several names */
     uint64_t hints;         /* likewise: where its pages are among the hints (hints.h) */
+    uint64_t stamp;         /* likewise: its inode, size and times (later.h); 0: they say nothing */
 };
 
 /* A pack that the checkpoint needs. */
@@ -142,6 +143,14 @@ void store_close(struct store *store); /* accepts NULL */
 
 /* ---- writing ---- */
 
+/* What is known of files while their program stands still. Inodes of any file system, ascending: one too many does no harm. */
+struct store_still {
+    const ino_t *mapped; /* somebody has them mapped shared: they may change without their times */
+    size_t mapped_count;
+    const ino_t *appended; /* whoever has them open for writing can do nothing but append */
+    size_t appended_count;
+};
+
 struct store_request {
     const char *job;
     const struct identity *owner;
@@ -150,6 +159,9 @@ struct store_request {
     const struct store_source *sources;
     size_t source_count;
     bool hurry; /* nobody waits for these sources: sooner durable, later captured */
+    /* NULL: nothing is known, and all files are read. Else one is not if its times say that it did not change; where the file system can
+     * share blocks, or of what is only appended to, the rest is read by store_commit, when the program goes on again. */
+    const struct store_still *still;
 };
 
 struct store_capture;
@@ -163,13 +175,17 @@ int store_capture(struct store *store, const struct store_request *request, stru
  * it has. So a program that has to stand still while its files are taken need not stand still for that. */
 int store_capture_begin(struct store *store, const char *job, const struct identity *owner, struct store_capture **capture,
                         struct error *err);
+/* Before a program has to stand still for these sources: has the kernel write large ones that changed to the disk, where it would
+ * have to do that first to share their blocks. */
+void store_capture_settle(struct store_capture *capture, const struct store_request *request);
 /* A further phase of the same checkpoint: takes more sources, of trees of which it has nothing yet (ERR_INVALID otherwise). The
  * earlier requests are not needed any more; job and owner are theirs. So a program may go on when what has to be of one moment is
  * captured, and what does not change any more (its memory image) is added meanwhile, with `hurry`. Errors as above; on failure
  * the capture can only be freed, which leaves nothing of it. */
 int store_capture_add(struct store_capture *capture, const struct store_request *request, struct error *err);
 /* Makes all phases durable and real, as one checkpoint. The caller sets generation, parent, stint, created_us, kind and engine; the
- * rest of `manifest` is filled. Outcomes STORE_EXISTS (the very same manifest again is success) and STORE_FENCED. On failure the
+ * rest of `manifest` is filled. ERR_CORRUPT also when a file that was only appended to did change otherwise (the next capture reads
+ * it whole). Outcomes STORE_EXISTS (the very same manifest again is success) and STORE_FENCED. On failure the
  * newest checkpoint and what is pinned are as they were; older ones may have gone to make room. */
 int store_commit(struct store_capture *capture, struct manifest *manifest, struct error *err);
 void store_capture_free(struct store_capture *capture); /* accepts NULL */
