@@ -95,7 +95,7 @@ check_names() {
         grep -E "(:|[^A-Za-z0-9_.>])($namespaces)[[:space:]]*\\(|CLONE_NEW|SYS_($namespaces)[^a-z_0-9]" |
         report 'namespaces and mounts are for context/ only'
     # What the pool hands over and what people read may say the name; how it is run may not.
-    sed -E 's/[Cc]riu_?[Dd]ir|WantCriuPipe|criu_pipe|criu_find|\(CRIU\)//g' "$work/text" | grep -iE '^src/[^:]*:[0-9]+:.*criu' |
+    sed -E 's/[Cc]riu_?[Dd]ir|WantCriuPipe|criu_pipe|\(CRIU\)//g' "$work/text" | grep -iE '^src/[^:]*:[0-9]+:.*criu' |
         grep -vE '^src/(engine/|pool/criu\.c)' | report 'criu is named in engine/ only'
     grep -iE '^src/[^:]*:[0-9]+:.*sbatch' "$work/text" | grep -vE '^src/backend/' | report 'sbatch is named in backend/ only'
 }

@@ -139,27 +139,6 @@ static void check_spaces(struct doctor *d)
 
 /* ---- CRIU ---- */
 
-char *doctor_find_tools(void)
-{
-    static const char *const places[] = { "criu", "../../../criu" };
-    const char *set = getenv("STINT_CRIU");
-    char self[PATH_MAX];
-    if (set && *set)
-        return mem_dup(set);
-    ssize_t len = readlink("/proc/self/exe", self, sizeof self - 1);
-    self[len > 0 ? len : 0] = '\0';
-    char *slash = strrchr(self, '/');
-    if (!slash)
-        return NULL;
-    *slash = '\0';
-    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
-        auto_free char *dir = mem_printf("%s/%s", self, places[i]), *program = mem_printf("%s/criu", dir);
-        if (access(program, X_OK) == 0)
-            return realpath(dir, NULL);
-    }
-    return NULL;
-}
-
 /* Runs "criu --version" from the bundle and reads what it prints. */
 static int read_version(const char *tools, char *out, size_t size, struct error *err)
 {

@@ -19,10 +19,6 @@ struct doctor_place {
  */
 void doctor_run(const struct doctor_place *place, struct ad *report);
 
-/* Where CRIU is when nobody says: $STINT_CRIU, else where an installation or a build has it relative to this program. Yours; NULL =
- * nowhere. */
-char *doctor_find_tools(void);
-
 /* A process of its own is checkpointed, killed and resumed in a new world; everything below a temporary directory in `dir`, which is
  * removed. For tests, and to be replaced when there are other ways. */
 int doctor_trial(const char *tools, const char *dir, struct error *err);

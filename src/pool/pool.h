@@ -30,7 +30,7 @@ struct config {
     int64_t memory_mb;
     int64_t disk_kb;
     const char *checkpoint_method; /* of jobs that say nothing: see method_text; constant */
-    char criu_dir[CONFIG_TEXT_MAX]; /* "" = where criu_find looks */
+    char criu_dir[CONFIG_TEXT_MAX]; /* "" = where tools_find looks */
     int64_t checkpoint_interval_us;
     int64_t checkpoint_timeout_us;
     int64_t max_vacate_us;
@@ -185,10 +185,6 @@ void scrub_reaped(struct pool *p, pid_t pid);
 int config_read(struct pool *p, struct error *err);
 /* What the text sets; the text is cut into lines on the way. */
 int config_parse(struct config *config, char *text, struct error *err);
-
-/* criu.c: the directory of the criu that takes transparent checkpoints (loader, criu, lib/); yours, NULL when there is none. What
- * the configuration or the environment's STINT_CRIU names is not looked at: whoever uses it says what is wrong with it. */
-char *criu_find(const struct pool *p);
 
 /* active.c: jobs that hold slots, and their runners. */
 struct active *active_find(struct pool *p, struct job_id id);

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/units.h"
+#include "engine/tools.h"
 #include "pool/pool.h"
 
 #include <inttypes.h>
@@ -156,7 +157,7 @@ static void set_limits(const struct pool *p, const struct queue_job *job, const 
     ad_set_int(grant, "StoreUserQuota", p->config.store_user_quota);
     ad_set_int(grant, "StoreLowSpace", p->config.store_low_space);
     ad_set_string(grant, "DefaultMethod", p->config.checkpoint_method);
-    auto_free char *bundle = criu_find(p);
+    auto_free char *bundle = p->config.criu_dir[0] ? mem_dup(p->config.criu_dir) : tools_find(p->runner_path);
     if (bundle)
         ad_set_string(grant, "CriuDir", bundle);
     ad_set_int(grant, "CheckpointIntervalUs", p->config.checkpoint_interval_us);
