@@ -248,6 +248,8 @@ static int dump(struct criu_dump_job *d, struct error *err)
         result = error_sys(err, "cannot tell that the checkpoint is taken");
     if (outcome.died_while_frozen && site->broken)
         *site->broken = true;
+    if (result < 0 && outcome.frozen_us > 0 && site->stood)
+        *site->stood = (struct engine_stood){ outcome.frozen_us, clock_boot_us() };
     if (result < 0)
         return outcome.said_no ? -1 : criu_explain(site, "CRIU cannot take a checkpoint", err);
     return 0;

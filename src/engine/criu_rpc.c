@@ -146,8 +146,10 @@ static int answer(struct exchange *x, const Criu__Response *response, struct err
     if (response->notify->has_pid && x->kind == CRIU__KIND__RESTORE)
         x->out->pid = response->notify->pid;
     bool yes = consent(x, script);
-    if (is(script, x->danger))
+    if (is(script, x->danger)) {
         x->out->died_while_frozen = true; /* until it has answered */
+        x->out->frozen_us = clock_boot_us();
+    }
     Criu__Request request = CRIU__REQUEST__INIT;
     request.type = CRIU__KIND__NOTIFY;
     request.has_notify_success = true;

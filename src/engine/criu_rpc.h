@@ -56,6 +56,7 @@ struct criu_result {
     /* CRIU gave no answer (ERR_CHILD) after it may have frozen or begun to make processes: the tree may be damaged, and what is left of
      * it must be killed. */
     bool died_while_frozen;
+    int64_t frozen_us; /* dump: about when it began to freeze, boot clock; 0: it never came to that */
     bool said_no; /* the error is the callback's own, and CRIU's log has nothing of it */
 };
 

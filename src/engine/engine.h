@@ -39,6 +39,11 @@ struct engine_site {
     void (*thawed)(void *data, int64_t frozen_us, int64_t thawed_us); /* the state is taken; boot clock. The program runs again, or with `hurry` stays stopped */
     void *data;
     bool *broken; /* set when the processes may have been damaged: they must be killed */
+    struct engine_stood *stood; /* set when a capture failed for which the program stood still */
+};
+
+struct engine_stood {
+    int64_t from_us, to_us; /* boot clock */
 };
 
 struct engine {

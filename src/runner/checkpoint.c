@@ -18,7 +18,7 @@
 #include <string.h>
 
 enum { REPORT_CAPTURED = 1, READY_POLL_US = 10000, LEAVING_PATIENCE_US = 5000000 };
-enum { VALUE_BYTES, VALUE_NEW_BYTES, VALUE_FILES, VALUE_COMMIT_US, VALUE_TAKEN, VALUE_BROKEN };
+enum { VALUE_BYTES, VALUE_NEW_BYTES, VALUE_FILES, VALUE_COMMIT_US, VALUE_TAKEN, VALUE_BROKEN, VALUE_STOOD_FROM, VALUE_STOOD_TO };
 /* After so many requests of the job in a row that came within BRIEF_US of the checkpoint before, the next ones are BRIEF_PAUSE_US apart. */
 enum { BRIEF_US = 1000000, BRIEF_MAX = 100, BRIEF_PAUSE_US = 5000000 };
 enum { VALUE_FROZEN, VALUE_THAWED }; /* of REPORT_CAPTURED, of a running program */
@@ -96,6 +96,7 @@ static void capture_worker(void *data, int pipe, struct worker_report *final)
     struct runner *r = data;
     struct engine_site site = stint_site(r);
     bool broken = false;
+    struct engine_stood stood = { 0 };
     struct store *store = NULL;
     struct store_capture *capture = NULL;
     struct manifest manifest;
@@ -107,10 +108,13 @@ static void capture_worker(void *data, int pipe, struct worker_report *final)
     site.thawed = on_thawed;
     site.data = &pipe;
     site.broken = &broken;
+    site.stood = &stood;
     final->result = checkpoint_open_store(r, &store, &final->error);
     if (final->result == 0)
         final->result = engine_of(r)->capture(&site, store, r->id_text, &capture, &final->error);
     final->values[VALUE_BROKEN] = broken;
+    final->values[VALUE_STOOD_FROM] = stood.from_us;
+    final->values[VALUE_STOOD_TO] = stood.to_us;
     if (final->result < 0)
         return;
     if (!r->dumping)
@@ -154,10 +158,14 @@ static void dumped(struct runner *r, const struct worker_report *report)
     selfservice_thawed(r->selfservice);
 }
 
-/* `capture`: one that was being taken came to nothing; otherwise none was ever begun. */
-static void fail(struct runner *r, bool capture, const char *why, const char *reason)
+/* `capture`: one that was being taken came to nothing; otherwise none was ever begun. `stood` as a report has it; may be NULL. */
+static void fail(struct runner *r, bool capture, const int64_t *stood, const char *why, const char *reason)
 {
     struct ad *record = record_new(RECORD_FAIL);
+    if (stood && stood[VALUE_STOOD_FROM] > 0) {
+        ad_set_int(record, "FrozenBootUs", stood[VALUE_STOOD_FROM]);
+        ad_set_int(record, "ThawedBootUs", stood[VALUE_STOOD_TO]);
+    }
     ad_set_bool(record, "Capture", capture);
     ad_set_string(record, "Reason", reason);
     ad_set_string(record, "Why", why);
@@ -223,7 +231,7 @@ static void on_capture(void *data, const struct worker_report *report)
     if (there)
         committed(r, &known);
     else
-        fail(r, !r->dumping || r->dump_taken, r->capture_why, report->error.text);
+        fail(r, !r->dumping || r->dump_taken, r->dump_taken ? NULL : report->values, r->capture_why, report->error.text);
     if (!there && report->values[VALUE_TAKEN] >= r->next_generation)
         r->next_generation = (int)report->values[VALUE_TAKEN] + 1;
     stint_settled(r, there);
@@ -257,7 +265,7 @@ void checkpoint_capture(struct runner *r)
     snprintf(r->capture_why, sizeof r->capture_why, "%s", r->why);
     loop_timer_set(r->timeout, INT64_MAX);
     if (worker_start(r->loop, capture_worker, on_capture, r, &r->worker, &err) < 0) {
-        fail(r, true, r->capture_why, err.text);
+        fail(r, true, NULL, r->capture_why, err.text);
         stint_settled(r, false);
     }
 }
@@ -278,7 +286,7 @@ void checkpoint_dump(struct runner *r)
     bool own = r->asker >= 0 && !r->asker_watch; /* a program has sent a request, and waits */
     r->asker_served = own ? r->asker : -1;
     if (worker_start_with(r->loop, capture_worker, on_capture, r, r->asker_served, &r->worker, &err) < 0) {
-        fail(r, false, r->capture_why, err.text);
+        fail(r, false, NULL, r->capture_why, err.text);
         r->failures++;
         stint_settled(r, false);
     }
@@ -427,7 +435,7 @@ static void on_timeout(void *data)
     if (r->overdue)
         return; /* it stays asked for: the other engine's turn comes with checkpoint_released */
     r->asked = r->signalled = false;
-    fail(r, false, r->why, text);
+    fail(r, false, NULL, r->why, text);
     if (r->method.fallback && can_dump(r))
         checkpoint_dump(r);
     else
