@@ -28,7 +28,7 @@ max_lines=600
 pure='ad|job|policy'
 # Headers of a pure module: no files, no clock, no processes. signal.h is there for the names of signals.
 pure_headers='assert|ctype|errno|float|inttypes|limits|math|search|signal|stdarg|stdbool|stddef|stdint|stdio|stdlib|string|strings|sys/types'
-pure_libraries='json-c/[a-z_]*'
+pure_libraries='json-c/[a-z_]*|pcre2'
 impure_base='clock|fault|file|identity|journal|log|loop'
 banned='strcpy|strcat|sprintf|vsprintf|gets|strtok|atoi|system|popen'
 namespaces='unshare|setns|clone|clone3|mount|umount|umount2|pivot_root|open_tree|move_mount|fsopen|fsmount|mount_setattr'

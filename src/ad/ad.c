@@ -1,6 +1,6 @@
 /*
  * The container: an array of attributes in the order they were first given. Ads have tens of attributes, so a lookup is a walk
- * over the hashes of the names, which fit two or three cache lines; an index would cost more memory than it saves time. What
+ * over the hashes of the names, which fit a few cache lines; an index would cost more memory than it saves time. What
  * comes from outside meets AD_COUNT_MAX, so that the walk cannot be made quadratic in anything that matters.
  *
  * A setter builds its value completely before it touches the ad: the value may be borrowed from the very attribute it replaces.
@@ -18,7 +18,7 @@ char node_lower(char c)
     return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
 }
 
-static uint32_t hash_name(const char *name)
+uint32_t node_hash(const char *name)
 {
     uint32_t hash = 2166136261u; /* FNV-1a */
     for (; *name; name++)
@@ -35,17 +35,29 @@ int node_compare_names(const char *a, const char *b)
     return (uint8_t)node_lower(*a) - (uint8_t)node_lower(*b);
 }
 
+/* Most names are written as they were given first. */
+static bool is_same_name(const char *a, const char *b)
+{
+    return strcmp(a, b) == 0 || node_compare_names(a, b) == 0;
+}
+
 static struct attribute *find_hashed(const struct ad *ad, const char *name, uint32_t hash)
 {
     for (size_t i = 0; i < ad->count; i++)
-        if (ad->attributes[i].hash == hash && node_compare_names(ad->attributes[i].name, name) == 0)
+        if (ad->hashes[i] == hash && is_same_name(ad->attributes[i].name, name))
             return &ad->attributes[i];
     return NULL;
 }
 
 static struct attribute *find(const struct ad *ad, const char *name)
 {
-    return find_hashed(ad, name, hash_name(name));
+    return find_hashed(ad, name, node_hash(name));
+}
+
+const struct node *node_find_hashed(const struct ad *ad, const char *name, uint32_t hash)
+{
+    const struct attribute *attribute = find_hashed(ad, name, hash);
+    return attribute ? &attribute->value : NULL;
 }
 
 const struct node *node_find(const struct ad *ad, const char *name)
@@ -63,15 +75,24 @@ static void assign(struct ad *ad, const char *name, uint32_t hash, struct node v
         attribute->value = value;
         return;
     }
-    struct attribute fresh = { .name = mem_dup(name), .hash = hash, .value = value };
+    struct attribute fresh = { .name = mem_dup(name), .value = value };
+    size_t capacity = ad->capacity;
+    ad->hashes = mem_grow(ad->hashes, &capacity, ad->count + 1, sizeof *ad->hashes);
     ad->attributes = mem_grow(ad->attributes, &ad->capacity, ad->count + 1, sizeof *ad->attributes);
+    ad->hashes[ad->count] = hash;
     ad->attributes[ad->count++] = fresh;
+}
+
+void node_assign_any(struct ad *ad, const char *name, struct node value)
+{
+    assert(*name && strlen(name) <= AD_NAME_MAX);
+    assign(ad, name, node_hash(name), value);
 }
 
 void node_assign(struct ad *ad, const char *name, struct node value)
 {
     assert(ad_name_valid(name));
-    assign(ad, name, hash_name(name), value);
+    node_assign_any(ad, name, value);
 }
 
 struct ad *ad_new(void)
@@ -83,12 +104,14 @@ struct ad *ad_copy(const struct ad *ad)
 {
     struct ad *copy = ad_new();
     copy->attributes = mem_zero(ad->count, sizeof *copy->attributes);
+    copy->hashes = mem_zero(ad->count, sizeof *copy->hashes);
     copy->count = ad->count;
     copy->capacity = ad->count ? ad->count : 1;
+    if (ad->count)
+        memcpy(copy->hashes, ad->hashes, ad->count * sizeof *copy->hashes);
     for (size_t i = 0; i < ad->count; i++)
         copy->attributes[i] = (struct attribute){
             .name = mem_dup(ad->attributes[i].name),
-            .hash = ad->attributes[i].hash,
             .value = node_copy(&ad->attributes[i].value),
         };
     return copy;
@@ -103,6 +126,7 @@ void ad_free(struct ad *ad)
         node_release(&ad->attributes[i].value);
     }
     free(ad->attributes);
+    free(ad->hashes);
     free(ad);
 }
 
@@ -129,6 +153,11 @@ bool node_name_valid_n(const char *name, size_t len)
 bool ad_name_valid(const char *name)
 {
     return node_name_valid_n(name, strnlen(name, AD_NAME_MAX + 1));
+}
+
+bool node_is_word(const char *name)
+{
+    return ad_name_valid(name) && !strchr(name, '.');
 }
 
 int ad_set_expr(struct ad *ad, const char *name, const char *text, struct error *err)
@@ -198,10 +227,12 @@ bool ad_remove(struct ad *ad, const char *name)
     struct attribute *attribute = find(ad, name);
     if (!attribute)
         return false;
-    size_t behind = ad->count - (size_t)(attribute - ad->attributes) - 1;
+    size_t at = (size_t)(attribute - ad->attributes);
+    size_t behind = ad->count - at - 1;
     free(attribute->name);
     node_release(&attribute->value);
     memmove(attribute, attribute + 1, behind * sizeof *attribute);
+    memmove(ad->hashes + at, ad->hashes + at + 1, behind * sizeof *ad->hashes);
     ad->count--;
     return true;
 }
@@ -211,7 +242,7 @@ void ad_update(struct ad *into, const struct ad *from)
     if (into == from)
         return;
     for (size_t i = 0; i < from->count; i++)
-        assign(into, from->attributes[i].name, from->attributes[i].hash, node_copy(&from->attributes[i].value));
+        assign(into, from->attributes[i].name, from->hashes[i], node_copy(&from->attributes[i].value));
 }
 
 bool ad_copy_attribute(struct ad *into, const char *as, const struct ad *from, const char *name)
@@ -220,7 +251,7 @@ bool ad_copy_attribute(struct ad *into, const char *as, const struct ad *from, c
     if (!attribute)
         return false;
     assert(ad_name_valid(as));
-    assign(into, as, as == name ? attribute->hash : hash_name(as), node_copy(&attribute->value));
+    assign(into, as, node_hash(as), node_copy(&attribute->value));
     return true;
 }
 

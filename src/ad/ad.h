@@ -89,25 +89,44 @@ int ad_parse(struct ad *ad, const char *text, size_t len, struct error *err);
 void ad_print_json(const struct ad *ad, struct buf *out);
 int ad_parse_json(const char *text, size_t len, struct ad **ad, struct error *err);
 
-/* Evaluation, with ClassAd's logic of undefined and error. A self-reference, or more work than an expression deserves, makes
- * the value of the whole an error. Functions: time, isUndefined, isError, ifThenElse, strcat, string, int, real, toLower, toUpper,
- * size, member, stringListMember; the value of any other is error. */
-enum value_kind { VALUE_UNDEFINED, VALUE_ERROR, VALUE_BOOL, VALUE_INT, VALUE_REAL, VALUE_STRING, VALUE_OTHER };
+/* Evaluation, with ClassAd's logic of undefined and error. A reference to what is being evaluated is an error; more work than an
+ * expression deserves makes the value of the whole an error. The functions are those that HTCondor documents
+ * (stint-expressions(7)); the value of any other is error. */
+enum value_kind {
+    VALUE_UNDEFINED,
+    VALUE_ERROR,
+    VALUE_BOOL,
+    VALUE_INT,
+    VALUE_REAL,
+    VALUE_STRING,
+    VALUE_LIST,
+    VALUE_AD,
+    VALUE_ABSTIME,
+    VALUE_RELTIME,
+};
+/* Owns what it points to: release with value_release. Pointers are NULL where the kind has no use for them. */
 struct value {
     enum value_kind kind;
     bool boolean;
-    int64_t integer;
-    double real;
-    char *string; /* owned, for VALUE_STRING: release with value_release; else NULL */
+    int64_t integer;      /* VALUE_INT; VALUE_ABSTIME: seconds since 1970 */
+    int64_t offset_s;     /* VALUE_ABSTIME: of its place, seconds east of UTC */
+    double real;          /* VALUE_REAL; VALUE_RELTIME: seconds */
+    char *string;         /* VALUE_STRING */
+    struct ad *ad;        /* VALUE_AD: its attributes are still expressions */
+    struct ad_expr *list; /* VALUE_LIST: its elements are values */
 };
 void value_release(struct value *value);
+/* Appends the value as the literal that has it (a string with its quotes). */
+void value_print(const struct value *value, struct buf *out);
 
-/* What an evaluation may look at besides its two ads. Attribute references are looked up in MY, then TARGET; in an attribute
- * of TARGET the two change places. */
+/* What an evaluation may look at besides its two ads. Attribute references are looked up in the ads around them from the inside
+ * out, up to MY, then in TARGET; in an attribute of TARGET the two change places. */
 struct ad_scope {
     const struct ad *my;
     const struct ad *target; /* may be NULL */
-    int64_t now; /* seconds since 1970: what time() answers */
+    int64_t now;             /* seconds since 1970: what time() answers */
+    int64_t utc_offset_s;    /* local time, seconds east of UTC */
+    uint64_t random;         /* what random() starts from */
 };
 /* Evaluates the attribute `name` of scope->my. */
 void ad_eval(const struct ad_scope *scope, const char *name, struct value *out);
@@ -115,7 +134,22 @@ void ad_eval(const struct ad_scope *scope, const char *name, struct value *out);
 /* An expression on its own, such as a constraint given to a command. */
 struct ad_expr;
 int ad_expr_parse(const char *text, struct ad_expr **expr, struct error *err);
-void ad_expr_free(struct ad_expr *expr);
+/* The same in the older notation of strings that submit files and constraints have: only \" is an escape, any other backslash
+ * means itself. */
+int ad_expr_parse_old(const char *text, struct ad_expr **expr, struct error *err);
+void ad_expr_free(struct ad_expr *expr); /* accepts NULL */
+/* A copy of an attribute's expression; NULL if absent. */
+struct ad_expr *ad_expr_of(const struct ad *ad, const char *name);
+/* Gives an attribute a copy of the expression. */
+void ad_set_expr_copy(struct ad *ad, const char *name, const struct ad_expr *expr);
+void ad_expr_print(const struct ad_expr *expr, struct buf *out);
+/* The operands of the && chain at the top, in order: copies, which are the caller's to free, at most `max`. Returns how many
+ * there are; an expression that is no chain is one clause. */
+size_t ad_expr_clauses(const struct ad_expr *expr, struct ad_expr **clauses, size_t max);
+/* True when the expression refers to an attribute of this name, with or without a scope before it. */
+bool ad_expr_mentions(const struct ad_expr *expr, const char *name);
+/* True when nothing in it can change its value: no references, and no functions of time or chance. */
+bool ad_expr_is_constant(const struct ad_expr *expr);
 void ad_expr_eval(const struct ad_expr *expr, const struct ad_scope *scope, struct value *out);
 /* True only when it evaluates to true, or to a number that is not zero. */
 bool ad_expr_true(const struct ad_expr *expr, const struct ad_scope *scope);

@@ -1,228 +1,207 @@
-/* The language's functions. A function sees its arguments unevaluated, because some look at one only if another says so. */
-#include "ad/eval.h"
+/* The table of the language's functions. A call carries its function's number, found once, when it is parsed. */
+#include "ad/functions.h"
 
-#include "base/mem.h"
-
-#include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct arguments {
-    struct eval *eval;
-    const struct node *nodes;
-    uint32_t count;
-    const struct frame *frame;
-};
+#define ANY UINT32_MAX
 
-static struct result argument(const struct arguments *args, uint32_t i)
-{
-    return eval_node(args->eval, &args->nodes[i], args->frame);
-}
-
-static struct result result_text(struct eval *eval, const char *text, size_t len)
-{
-    char *copy = eval_alloc(eval, len + 1);
-    memcpy(copy, text, len);
-    return (struct result){ .kind = VALUE_STRING, .text = copy };
-}
-
-/* Appends the value as text; false when it has none. */
-static bool append_text(struct eval *eval, struct result value, struct buf *out)
-{
-    size_t before = out->len;
-    switch (value.kind) {
-    case VALUE_BOOL:
-        buf_text(out, value.boolean ? "true" : "false");
-        break;
-    case VALUE_INT:
-        node_print_int(value.integer, out);
-        break;
-    case VALUE_REAL:
-        node_print_real(value.real, out);
-        break;
-    case VALUE_STRING:
-        buf_text(out, value.text);
-        break;
-    case VALUE_OTHER:
-        node_print(value.node, out);
-        break;
-    default:
-        return false;
-    }
-    return eval_spend(eval, out->len - before);
-}
-
-static struct result call_strcat(const struct arguments *args)
-{
-    auto_buf struct buf text = { .max = AD_TEXT_MAX };
-    for (uint32_t i = 0; i < args->count; i++)
-        if (!append_text(args->eval, argument(args, i), &text) || text.full)
-            return result_error();
-    return result_text(args->eval, buf_cstr(&text), text.len);
-}
-
-static struct result in_case(const struct arguments *args, char first, char last)
-{
-    auto_buf struct buf text = { 0 };
-    if (!append_text(args->eval, argument(args, 0), &text))
-        return result_error();
-    for (size_t i = 0; i < text.len; i++)
-        if (text.data[i] >= first && text.data[i] <= last)
-            text.data[i] ^= 0x20;
-    return result_text(args->eval, buf_cstr(&text), text.len);
-}
-
-static struct result call_to_lower(const struct arguments *args)
-{
-    return in_case(args, 'A', 'Z');
-}
-
-static struct result call_to_upper(const struct arguments *args)
-{
-    return in_case(args, 'a', 'z');
-}
-
-static struct result call_time(const struct arguments *args)
-{
-    return result_int(args->eval->scope->now);
-}
-
-static struct result call_is_undefined(const struct arguments *args)
-{
-    return result_bool(argument(args, 0).kind == VALUE_UNDEFINED);
-}
-
-static struct result call_is_error(const struct arguments *args)
-{
-    return result_bool(argument(args, 0).kind == VALUE_ERROR);
-}
-
-static struct result call_if_then_else(const struct arguments *args)
-{
-    struct result condition = eval_condition(argument(args, 0));
-    return condition.kind == VALUE_BOOL ? argument(args, condition.boolean ? 1 : 2) : condition;
-}
-
-static struct result call_size(const struct arguments *args)
-{
-    struct result value = argument(args, 0);
-    if (value.kind == VALUE_STRING)
-        return result_int((int64_t)strlen(value.text));
-    if (value.kind != VALUE_OTHER)
-        return result_error();
-    return result_int(value.node->kind == NODE_AD ? (int64_t)value.node->ad->count : (int64_t)value.node->count);
-}
-
-/* A decimal number in a string, with blanks around it: strtod alone would also take "inf", "nan" and hexadecimal. */
-static struct result number_in(const char *text)
-{
-    static const char blanks[] = " \t\n\r";
-    text += strspn(text, blanks);
-    size_t len = strspn(text, "0123456789.eE+-");
-    if (len == 0 || text[len + strspn(text + len, blanks)])
-        return result_error();
-    char *end;
-    errno = 0;
-    int64_t integer = strtoll(text, &end, 10);
-    if (end == text + len)
-        return errno ? result_error() : result_int(integer);
-    double real = strtod(text, &end);
-    return end == text + len && isfinite(real) ? (struct result){ .kind = VALUE_REAL, .real = real } : result_error();
-}
-
-static struct result number_argument(const struct arguments *args)
-{
-    struct result value = argument(args, 0);
-    if (value.kind == VALUE_STRING)
-        return number_in(value.text);
-    if (value.kind == VALUE_BOOL)
-        return result_int(value.boolean);
-    return value.kind == VALUE_INT || value.kind == VALUE_REAL ? value : result_error();
-}
-
-static struct result call_int(const struct arguments *args)
-{
-    struct result value = number_argument(args);
-    if (value.kind != VALUE_REAL)
-        return value;
-    return value.real >= -0x1p63 && value.real < 0x1p63 ? result_int((int64_t)value.real) : result_error();
-}
-
-static struct result call_real(const struct arguments *args)
-{
-    struct result value = number_argument(args);
-    return value.kind == VALUE_INT ? (struct result){ .kind = VALUE_REAL, .real = (double)value.integer } : value;
-}
-
-/* member(value, list): some element == value. */
-static struct result call_member(const struct arguments *args)
-{
-    struct result value = argument(args, 0);
-    struct result list = argument(args, 1);
-    if (value.kind == VALUE_ERROR || value.kind == VALUE_OTHER || list.kind != VALUE_OTHER ||
-        list.node->kind != NODE_LIST)
-        return result_error();
-    if (value.kind == VALUE_UNDEFINED)
-        return value;
-    for (uint32_t i = 0; i < list.node->count; i++) {
-        struct result item = eval_node(args->eval, &list.node->children[i], list.frame);
-        struct result equal = eval_operator(args->eval, OP_EQ, item, value);
-        if (equal.kind == VALUE_BOOL && equal.boolean)
-            return equal;
-    }
-    return result_bool(false);
-}
-
-/* stringListMember(text, "a, b, c" [, delimiters]): case counts. */
-static struct result call_string_list_member(const struct arguments *args)
-{
-    struct result parts[3] = { [2] = { .kind = VALUE_STRING, .text = " ," } };
-    for (uint32_t i = 0; i < args->count; i++)
-        parts[i] = argument(args, i);
-    for (uint32_t i = 0; i < 3; i++)
-        if (parts[i].kind != VALUE_STRING)
-            return parts[i].kind == VALUE_UNDEFINED ? parts[i] : result_error();
-    size_t len = strlen(parts[0].text);
-    const char *delimiters = parts[2].text;
-    for (const char *p = parts[1].text; *(p += strspn(p, delimiters));) {
-        size_t item_len = strcspn(p, delimiters);
-        if (item_len == len && memcmp(p, parts[0].text, len) == 0)
-            return result_bool(true);
-        if (!eval_spend(args->eval, 1 + strlen(delimiters)))
-            return result_error();
-        p += item_len;
-    }
-    return result_bool(false);
-}
-
-static const struct {
+struct function {
     const char *name;
     uint32_t at_least;
     uint32_t at_most;
     struct result (*call)(const struct arguments *args);
-} functions[] = {
-    { "time", 0, 0, call_time },
-    { "isUndefined", 1, 1, call_is_undefined },
-    { "isError", 1, 1, call_is_error },
-    { "ifThenElse", 3, 3, call_if_then_else },
-    { "strcat", 0, UINT32_MAX, call_strcat },
-    { "string", 1, 1, call_strcat },
-    { "toLower", 1, 1, call_to_lower },
-    { "toUpper", 1, 1, call_to_upper },
-    { "size", 1, 1, call_size },
-    { "int", 1, 1, call_int },
-    { "real", 1, 1, call_real },
-    { "member", 2, 2, call_member },
-    { "stringListMember", 2, 3, call_string_list_member },
+    int variant;
+    bool varies; /* with time, chance, or what is around it */
 };
+
+/* In the alphabet's order without case: they are searched by halves. */
+static const struct function functions[] = {
+    { "absTime", 0, 2, function_abs_time, 0, true },
+    { "allCompare", 3, 3, function_compare_each, COMPARE_ALL, false },
+    { "anyCompare", 3, 3, function_compare_each, COMPARE_ANY, false },
+    { "argsToList", 1, 2, function_args_to_list, 0, false },
+    { "avg", 0, 1, function_summary, AVERAGE, false },
+    { "bool", 1, 1, function_bool, 0, false },
+    { "ceil", 1, 1, function_round, ROUND_CEILING, false },
+    { "ceiling", 1, 1, function_round, ROUND_CEILING, false },
+    { "countMatches", 2, 2, function_in_each_context, CONTEXT_COUNT, false },
+    { "currentTime", 0, 0, function_time, TIME_CURRENT, true },
+    { "dayTime", 0, 0, function_time, TIME_OF_DAY, true },
+    { "debug", 1, 1, function_debug, 0, false },
+    { "envV1ToV2", 1, 1, function_env_v1_to_v2, 0, false },
+    { "eval", 1, 1, function_eval, 0, true },
+    { "evalInEachContext", 2, 2, function_in_each_context, CONTEXT_LIST, false },
+    { "floor", 1, 1, function_round, ROUND_FLOOR, false },
+    { "formatTime", 0, 2, function_format_time, 0, true },
+    { "getDayOfMonth", 1, 1, function_time_field, FIELD_DAY_OF_MONTH, false },
+    { "getDayOfWeek", 1, 1, function_time_field, FIELD_DAY_OF_WEEK, false },
+    { "getDayOfYear", 1, 1, function_time_field, FIELD_DAY_OF_YEAR, false },
+    { "getDays", 1, 1, function_time_field, FIELD_DAYS, false },
+    { "getHours", 1, 1, function_time_field, FIELD_HOURS, false },
+    { "getMinutes", 1, 1, function_time_field, FIELD_MINUTES, false },
+    { "getMonth", 1, 1, function_time_field, FIELD_MONTH, false },
+    { "getSeconds", 1, 1, function_time_field, FIELD_SECONDS, false },
+    { "getYear", 1, 1, function_time_field, FIELD_YEAR, false },
+    { "identicalMember", 2, 2, function_member, OP_IS, false },
+    { "ifThenElse", 3, 3, function_if_then_else, 0, false },
+    { "int", 1, 1, function_int, 0, false },
+    { "interval", 1, 1, function_interval, 0, false },
+    { "isAbstime", 1, 1, function_is_kind, VALUE_ABSTIME, false },
+    { "isBoolean", 1, 1, function_is_kind, VALUE_BOOL, false },
+    { "isClassAd", 1, 1, function_is_kind, VALUE_AD, false },
+    { "isError", 1, 1, function_is_kind, VALUE_ERROR, false },
+    { "isInteger", 1, 1, function_is_kind, VALUE_INT, false },
+    { "isList", 1, 1, function_is_kind, VALUE_LIST, false },
+    { "isReal", 1, 1, function_is_kind, VALUE_REAL, false },
+    { "isReltime", 1, 1, function_is_kind, VALUE_RELTIME, false },
+    { "isString", 1, 1, function_is_kind, VALUE_STRING, false },
+    { "isUndefined", 1, 1, function_is_kind, VALUE_UNDEFINED, false },
+    { "join", 1, ANY, function_join, 0, false },
+    { "listToArgs", 1, 2, function_list_to_args, 0, false },
+    { "max", 0, 1, function_summary, MAXIMUM, false },
+    { "member", 2, 2, function_member, OP_EQ, false },
+    { "mergeEnvironment", 0, ANY, function_merge_environment, 0, false },
+    { "min", 0, 1, function_summary, MINIMUM, false },
+    { "pow", 2, 2, function_pow, 0, false },
+    { "quantize", 2, 2, function_quantize, 0, false },
+    { "random", 0, 1, function_random, 0, true },
+    { "real", 1, 1, function_real, 0, false },
+    { "regexp", 2, 3, function_regexp, 0, false },
+    { "regexpMember", 2, 3, function_regexp_member, 0, false },
+    { "regexps", 3, 4, function_substitute, SUBSTITUTE_ONLY, false },
+    { "relTime", 1, 1, function_rel_time, 0, false },
+    { "replace", 3, 4, function_substitute, SUBSTITUTE_FIRST, false },
+    { "replaceAll", 3, 4, function_substitute, SUBSTITUTE_ALL, false },
+    { "round", 1, 1, function_round, ROUND_NEAREST, false },
+    { "size", 1, 1, function_size, 0, false },
+    { "split", 1, 2, function_split, 0, false },
+    { "splitSlotName", 1, 1, function_split_at, SPLIT_SLOT, false },
+    { "splitTime", 1, 1, function_split_time, 0, true },
+    { "splitUserName", 1, 1, function_split_at, SPLIT_USER, false },
+    { "strcat", 0, ANY, function_strcat, 0, false },
+    { "strcmp", 2, 2, function_compare, COMPARE_EXACT, false },
+    { "stricmp", 2, 2, function_compare, COMPARE_WITHOUT_CASE, false },
+    { "string", 1, 1, function_strcat, 0, false },
+    { "stringList_regexpMember", 2, 4, function_string_list_regexp_member, 0, false },
+    { "stringListAvg", 1, 2, function_string_list_summary, AVERAGE, false },
+    { "stringListIMember", 2, 3, function_string_list_member, COMPARE_WITHOUT_CASE, false },
+    { "stringListISubsetMatch", 2, 3, function_string_list_subset, COMPARE_WITHOUT_CASE, false },
+    { "stringListMax", 1, 2, function_string_list_summary, MAXIMUM, false },
+    { "stringListMember", 2, 3, function_string_list_member, COMPARE_EXACT, false },
+    { "stringListMin", 1, 2, function_string_list_summary, MINIMUM, false },
+    { "stringListsIntersect", 2, 3, function_string_lists_intersect, 0, false },
+    { "stringListSize", 1, 2, function_string_list_size, 0, false },
+    { "stringListSubsetMatch", 2, 3, function_string_list_subset, COMPARE_EXACT, false },
+    { "stringListSum", 1, 2, function_string_list_summary, SUM, false },
+    { "substr", 2, 3, function_substr, 0, false },
+    { "sum", 0, 1, function_summary, SUM, false },
+    { "time", 0, 0, function_time, TIME_EPOCH, true },
+    { "timeZoneOffset", 0, 0, function_time, TIME_ZONE_OFFSET, true },
+    { "toLower", 1, 1, function_in_case, CASE_LOWER, false },
+    { "toUpper", 1, 1, function_in_case, CASE_UPPER, false },
+    { "unparse", 1, 1, function_unparse, 0, true },
+    { "unresolved", 1, 2, function_unresolved, 0, true },
+    { "userHome", 1, 2, function_user_home, 0, false },
+    { "userMap", 2, 4, function_user_map, 0, false },
+    { "version_in_range", 3, 3, function_version_in_range, 0, false },
+    { "versioncmp", 2, 2, function_version, VERSION_ORDER, false },
+    { "versionEQ", 2, 2, function_version, VERSION_EQUAL, false },
+    { "versionGE", 2, 2, function_version, VERSION_GREATER_OR_EQUAL, false },
+    { "versionGT", 2, 2, function_version, VERSION_GREATER, false },
+    { "versionLE", 2, 2, function_version, VERSION_LESS_OR_EQUAL, false },
+    { "versionLT", 2, 2, function_version, VERSION_LESS, false },
+};
+
+enum { FUNCTION_COUNT = sizeof functions / sizeof *functions };
+
+static int compare_function(const void *name, const void *function)
+{
+    return node_compare_names(name, ((const struct function *)function)->name);
+}
+
+uint8_t eval_function_number(const char *name)
+{
+    const struct function *found = bsearch(name, functions, FUNCTION_COUNT, sizeof *functions, compare_function);
+    return found ? (uint8_t)(found - functions + 1) : 0;
+}
+
+bool eval_function_varies(uint8_t number)
+{
+    return number > 0 && functions[number - 1].varies;
+}
 
 struct result eval_call(struct eval *eval, const struct node *call, const struct frame *frame)
 {
-    struct arguments args = { eval, call->children + 1, call->count - 1, frame };
-    for (size_t i = 0; i < sizeof functions / sizeof *functions; i++)
-        if (node_compare_names(functions[i].name, call->children[0].text) == 0)
-            return args.count >= functions[i].at_least && args.count <= functions[i].at_most ? functions[i].call(&args)
-                                                                                           : result_error();
-    return result_error();
+    if (call->op == 0)
+        return result_error();
+    const struct function *function = &functions[call->op - 1];
+    struct arguments args = { eval, call->children + 1, call->count - 1, frame, function->variant };
+    if (args.count < function->at_least || args.count > function->at_most)
+        return result_error();
+    return function->call(&args);
+}
+
+struct result function_refuse(struct result value)
+{
+    return value.kind == VALUE_UNDEFINED ? value : result_error();
+}
+
+bool function_strings(const struct arguments *args, uint32_t first, uint32_t count, struct result *values, struct result *bad)
+{
+    bool good = true;
+    for (uint32_t i = 0; i < count; i++) {
+        values[i] = argument(args, first + i);
+        if (values[i].kind == VALUE_STRING)
+            continue;
+        if (good || bad->kind == VALUE_UNDEFINED)
+            *bad = function_refuse(values[i]);
+        good = false;
+    }
+    return good;
+}
+
+bool function_append(struct eval *eval, struct result value, struct buf *out)
+{
+    size_t before = out->len;
+    if (value.kind == VALUE_UNDEFINED || value.kind == VALUE_ERROR)
+        return false;
+    if (value.kind == VALUE_STRING) {
+        buf_text(out, value.text);
+    } else if (value.kind == VALUE_ABSTIME) {
+        time_print_absolute(value.integer, value.offset_s, out);
+    } else if (value.kind == VALUE_RELTIME) {
+        time_print_relative(value.real, out);
+    } else {
+        auto_node struct node tree = eval_export(eval, value);
+        node_print(&tree, out);
+    }
+    return eval_spend(eval, (out->len - before) / EVAL_BYTES_PER_WORK) && !out->full;
+}
+
+bool function_next_item(struct eval *eval, const char **at, const char *delimiters, size_t *len)
+{
+    if (!eval_spend(eval, 1 + strlen(delimiters)))
+        return false;
+    *at += strspn(*at, delimiters);
+    *len = strcspn(*at, delimiters);
+    return *len > 0;
+}
+
+bool function_next_trimmed(struct eval *eval, const char **rest, const char *delimiters, const char **item, size_t *len)
+{
+    static const char blanks[] = " \t\r\n";
+    while (function_next_item(eval, rest, delimiters, len)) {
+        *item = *rest;
+        *rest += *len;
+        size_t before = strspn(*item, blanks);
+        if (before >= *len)
+            continue;
+        *item += before;
+        *len -= before;
+        while (strchr(blanks, (*item)[*len - 1]))
+            --*len;
+        return true;
+    }
+    return false;
 }

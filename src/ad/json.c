@@ -108,7 +108,7 @@ void ad_print_json(const struct ad *ad, struct buf *out)
     for (size_t i = 0; i < ad->count; i++) {
         buf_add(out, ",\"", i > 0 ? 1 : 0);
         buf_char(out, '"');
-        buf_text(out, ad->attributes[i].name);
+        print_escaped(ad->attributes[i].name, strlen(ad->attributes[i].name), out);
         buf_add(out, "\":", 2);
         print_node(&ad->attributes[i].value, out);
     }
@@ -126,14 +126,14 @@ static int convert_object(struct json_object *json, int depth, struct ad **out, 
     struct json_object_iterator end = json_object_iter_end(json);
     for (; !json_object_iter_equal(&it, &end); json_object_iter_next(&it)) {
         const char *name = json_object_iter_peek_name(&it);
-        if (!ad_name_valid(name))
+        if (depth == 0 ? !ad_name_valid(name) : strnlen(name, AD_NAME_MAX + 1) - 1 >= AD_NAME_MAX)
             return error_set(err, ERR_INVALID, "'%.80s' cannot be an attribute's name", name);
         if (ad->count == AD_COUNT_MAX)
             return error_set(err, ERR_LIMIT, "more than %d attributes in one object", AD_COUNT_MAX);
         struct node value = { 0 };
         if (convert(json_object_iter_peek_value(&it), depth, &value, err) < 0)
             return error_wrap(err, "%s", name);
-        node_assign(ad, name, value);
+        node_assign_any(ad, name, value);
     }
     *out = steal(ad);
     return 0;

@@ -34,6 +34,7 @@ static int take(struct lexer *lexer, enum token_kind kind, size_t len)
     lexer->token.kind = kind;
     lexer->token.text = lexer->at;
     lexer->token.len = len;
+    lexer->token.quoted = false;
     lexer->at += len;
     return 0;
 }
@@ -55,6 +56,20 @@ static size_t number_len(const struct lexer *lexer, bool *real)
     return (size_t)(p - lexer->at);
 }
 
+/* B, K, M, G or T behind a number multiplies it by a power of 1024; 0 for anything else. In small letters they would be read as
+ * units of time. */
+static int64_t factor_of(const char *suffix)
+{
+    static const char letters[] = "BKMGT";
+    const char *at = suffix[0] && !suffix[1] ? strchr(letters, *suffix) : NULL;
+    return *suffix == '\0' ? 1 : at ? (int64_t)1 << 10 * (at - letters) : 0;
+}
+
+static int bad_number(const struct lexer *lexer, const char *text, struct error *err)
+{
+    return error_set(err, ERR_INVALID, "'%.40s' at column %zu is not a number", text, column_of(lexer, lexer->at));
+}
+
 static int lex_number(struct lexer *lexer, struct error *err)
 {
     bool real;
@@ -68,33 +83,47 @@ static int lex_number(struct lexer *lexer, struct error *err)
     char *end;
     if (real) {
         lexer->token.real = strtod(text, &end);
-        if (*end)
-            return error_set(err, ERR_INVALID, "'%.40s' at column %zu is not a number", text, column);
+        if (!factor_of(end))
+            return bad_number(lexer, text, err);
+        lexer->token.real *= (double)factor_of(end);
         if (!isfinite(lexer->token.real))
             return error_set(err, ERR_INVALID, "the number at column %zu is too large", column);
         return take(lexer, TOKEN_REAL, len);
     }
     errno = 0; /* base 0: 0x and a leading 0 mean what they mean in C */
     uint64_t integer = strtoull(text, &end, 0);
-    if (*end)
-        return error_set(err, ERR_INVALID, "'%.40s' at column %zu is not a number", text, column);
-    if (errno || integer > (uint64_t)INT64_MAX + 1)
+    uint64_t factor = (uint64_t)factor_of(end);
+    if (!factor)
+        return bad_number(lexer, text, err);
+    if (errno || __builtin_mul_overflow(integer, factor, &integer) || integer > (uint64_t)INT64_MAX + (factor == 1))
         return error_set(err, ERR_INVALID, "the integer at column %zu does not fit 64 bits", column);
     lexer->token.integer = (int64_t)integer;
     return take(lexer, integer > INT64_MAX ? TOKEN_HUGE : TOKEN_INT, len);
 }
 
+/* In old strings a backslash means itself, except before a quote that is not the last character of the text. */
+static bool is_escape(const struct lexer *lexer, const char *p)
+{
+    if (*p != '\\' || p + 1 >= lexer->end || !lexer->old_strings)
+        return *p == '\\';
+    return p[1] == '"' && p + 2 < lexer->end && p[2] != '\n';
+}
+
 static int lex_quoted(struct lexer *lexer, struct error *err)
 {
+    char quote = *lexer->at;
     for (const char *p = lexer->at + 1; p < lexer->end; p++) {
-        if (*p == '"')
-            return take(lexer, TOKEN_STRING, (size_t)(p + 1 - lexer->at));
+        if (*p == quote) {
+            take(lexer, quote == '"' ? TOKEN_STRING : TOKEN_NAME, (size_t)(p + 1 - lexer->at));
+            lexer->token.quoted = quote == '\'';
+            return 0;
+        }
         if (*p == '\0')
             break;
-        if (*p == '\\')
-            p++;
+        p += is_escape(lexer, p);
     }
-    return error_set(err, ERR_INVALID, "the string at column %zu has no closing quote", column_of(lexer, lexer->at));
+    return error_set(err, ERR_INVALID, "the %s at column %zu has no closing quote", quote == '"' ? "string" : "name",
+                     column_of(lexer, lexer->at));
 }
 
 static int lex_word(struct lexer *lexer)
@@ -114,6 +143,8 @@ static int lex_word(struct lexer *lexer)
 static bool lex_operator(struct lexer *lexer)
 {
     size_t best = 0;
+    if (!*lexer->at || !strchr("|^&=!<>+-*/%", *lexer->at))
+        return false;
     for (int op = 0; op <= OP_MOD; op++) {
         size_t len = strlen(node_operator(op)->text);
         if (len > best && (size_t)(lexer->end - lexer->at) >= len &&
@@ -127,22 +158,46 @@ static bool lex_operator(struct lexer *lexer)
     return best;
 }
 
+/* Blanks, and comments as C has them. */
+static int skip_blanks(struct lexer *lexer, struct error *err)
+{
+    while (lexer->at < lexer->end) {
+        const char *p = lexer->at;
+        size_t left = (size_t)(lexer->end - p);
+        const char *stop;
+        if (is_blank(*p)) {
+            lexer->at++;
+        } else if (left > 1 && memcmp(p, "//", 2) == 0) {
+            stop = memchr(p, '\n', left);
+            lexer->at = stop ? stop : lexer->end;
+        } else if (left > 1 && memcmp(p, "/*", 2) == 0) {
+            stop = memmem(p + 2, left - 2, "*/", 2);
+            if (!stop)
+                return error_set(err, ERR_INVALID, "the comment at column %zu has no end", column_of(lexer, p));
+            lexer->at = stop + 2;
+        } else {
+            break;
+        }
+    }
+    return 0;
+}
+
 int lex_next(struct lexer *lexer, struct error *err)
 {
-    while (lexer->at < lexer->end && is_blank(*lexer->at))
-        lexer->at++;
+    if (skip_blanks(lexer, err) < 0)
+        return -1;
     if (lexer->at == lexer->end)
         return take(lexer, TOKEN_END, 0);
     char c = *lexer->at;
     if (is_word_start(c))
         return lex_word(lexer);
-    if (is_digit(c))
+    if (is_digit(c) || (c == '.' && lexer->end - lexer->at > 1 && is_digit(lexer->at[1])))
         return lex_number(lexer, err);
-    if (c == '"')
+    if (c == '"' || c == '\'')
         return lex_quoted(lexer, err);
     if (lex_operator(lexer))
         return 0;
-    if (c == '!')
+    if (c == '!' || c == '~')
         return take(lexer, TOKEN_NOT, 1);
     if (c && strchr("(){}[],;.?:=", c))
         return take(lexer, TOKEN_MARK, 1);
@@ -158,7 +213,7 @@ bool lex_is_mark(const struct lexer *lexer, char mark)
 bool lex_is_word(const struct lexer *lexer, const char *word)
 {
     size_t len = strlen(word);
-    if (lexer->token.kind != TOKEN_NAME || lexer->token.len != len)
+    if (lexer->token.kind != TOKEN_NAME || lexer->token.quoted || lexer->token.len != len)
         return false;
     for (size_t i = 0; i < len; i++)
         if (node_lower(lexer->token.text[i]) != word[i])
@@ -179,21 +234,24 @@ int lex_expected(const struct lexer *lexer, const char *what, struct error *err)
                      token->len > 40 ? 40 : (int)token->len, token->text);
 }
 
-/* The character an escape stands for, `*used` characters behind the backslash; '\0' when there is no such escape. */
+/* The character an escape stands for, `*used` characters behind the backslash: a letter's control character, one to three octal
+ * digits up to 377, or the very character. */
 static char unescape(const char *p, size_t *used)
 {
-    static const char letters[] = "\"\\'nrtbf";
-    static const char meant[] = "\"\\'\n\r\t\b\f";
+    static const char letters[] = "nrtbfav";
+    static const char meant[] = "\n\r\t\b\f\a\v";
     *used = 1;
     const char *at = memchr(letters, *p, sizeof letters - 1);
     if (at)
         return meant[at - letters];
     unsigned value = 0;
     size_t digits = 0;
-    for (; digits < 3 && p[digits] >= '0' && p[digits] <= '7'; digits++)
+    for (; digits < 3 && p[digits] >= '0' && p[digits] <= '7' && value < 0x20; digits++)
         value = value * 8 + (unsigned)(p[digits] - '0');
+    if (digits == 0)
+        return *p;
     *used = digits;
-    return value <= 0xff ? (char)value : '\0';
+    return (char)value;
 }
 
 int lex_string(const struct lexer *lexer, struct node *node, struct error *err)
@@ -205,10 +263,10 @@ int lex_string(const struct lexer *lexer, struct node *node, struct error *err)
     while (p < end) {
         char c = *p;
         size_t used = 0;
-        if (c == '\\') {
+        if (is_escape(lexer, p)) {
             c = unescape(p + 1, &used);
             if (c == '\0')
-                return error_set(err, ERR_INVALID, "unknown escape in the string at column %zu (a backslash is \\\\)",
+                return error_set(err, ERR_INVALID, "the escape at column %zu is a NUL, which a string cannot have",
                                  column_of(lexer, p));
         }
         text[len++] = c;
@@ -222,6 +280,13 @@ int lex_definition_name(struct lexer *lexer, char name[AD_NAME_MAX + 1], struct 
 {
     const char *p = lexer->token.text;
     size_t len = 0;
+    if (lexer->token.kind == TOKEN_NAME && lexer->token.quoted) {
+        auto_node struct node quoted = { 0 };
+        if (lex_name(lexer, &quoted, err) < 0)
+            return -1;
+        memcpy(name, quoted.text, strlen(quoted.text) + 1);
+        return 0;
+    }
     while (p + len < lexer->end && (is_word_start(p[len]) || is_digit(p[len]) || p[len] == '.'))
         len++;
     if (!node_name_valid_n(p, len))
@@ -229,5 +294,25 @@ int lex_definition_name(struct lexer *lexer, char name[AD_NAME_MAX + 1], struct 
     memcpy(name, p, len);
     name[len] = '\0';
     lexer->at = p + len;
+    return lex_next(lexer, err);
+}
+
+int lex_name(struct lexer *lexer, struct node *node, struct error *err)
+{
+    const struct token *token = &lexer->token;
+    if (token->kind != TOKEN_NAME && !(token->kind == TOKEN_OPERATOR && node_lower(*token->text) == 'i'))
+        return lex_expected(lexer, "an attribute's name", err);
+    auto_node struct node name = { 0 };
+    if (!token->quoted)
+        name = node_string(token->text, token->len);
+    else if (lex_string(lexer, &name, err) < 0)
+        return -1;
+    size_t len = strlen(name.text);
+    if (len > AD_NAME_MAX)
+        return error_set(err, ERR_LIMIT, "'%.40s…' is longer than %d characters", name.text, AD_NAME_MAX);
+    if (len == 0)
+        return lex_expected(lexer, "an attribute's name", err);
+    name.count = node_hash(name.text);
+    *node = steal_node(&name);
     return lex_next(lexer, err);
 }

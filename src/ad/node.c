@@ -1,6 +1,7 @@
 /* The life of expression trees. All recursion here is bounded by the height that the parsers allow. */
 #include "ad/node.h"
 
+#include "ad/eval.h"
 #include "base/mem.h"
 
 #include <string.h>
@@ -8,19 +9,25 @@
 static const struct node_operator operators[OP_MOD + 1] = {
     [OP_OR] = { "||", 2 },
     [OP_AND] = { "&&", 3 },
-    [OP_EQ] = { "==", 4 },
-    [OP_NE] = { "!=", 4 },
-    [OP_IS] = { "=?=", 4 },
-    [OP_ISNT] = { "=!=", 4 },
-    [OP_LT] = { "<", 5 },
-    [OP_LE] = { "<=", 5 },
-    [OP_GT] = { ">", 5 },
-    [OP_GE] = { ">=", 5 },
-    [OP_ADD] = { "+", 6 },
-    [OP_SUB] = { "-", 6 },
-    [OP_MUL] = { "*", 7 },
-    [OP_DIV] = { "/", 7 },
-    [OP_MOD] = { "%", 7 },
+    [OP_BIT_OR] = { "|", 4 },
+    [OP_BIT_XOR] = { "^", 5 },
+    [OP_BIT_AND] = { "&", 6 },
+    [OP_EQ] = { "==", 7 },
+    [OP_NE] = { "!=", 7 },
+    [OP_IS] = { "=?=", 7 },
+    [OP_ISNT] = { "=!=", 7 },
+    [OP_LT] = { "<", 8 },
+    [OP_LE] = { "<=", 8 },
+    [OP_GT] = { ">", 8 },
+    [OP_GE] = { ">=", 8 },
+    [OP_SHIFT_LEFT] = { "<<", 9 },
+    [OP_SHIFT_RIGHT] = { ">>", 9 },
+    [OP_SHIFT_RIGHT_ZERO] = { ">>>", 9 },
+    [OP_ADD] = { "+", 10 },
+    [OP_SUB] = { "-", 10 },
+    [OP_MUL] = { "*", 11 },
+    [OP_DIV] = { "/", 11 },
+    [OP_MOD] = { "%", 11 },
 };
 
 const struct node_operator *node_operator(enum node_op op)
@@ -85,6 +92,20 @@ struct node node_copy(const struct node *node)
 struct node node_string(const char *text, size_t len)
 {
     return (struct node){ .kind = NODE_STRING, .text = mem_dup_n(text, len) };
+}
+
+struct node node_name(const char *text, size_t len)
+{
+    struct node name = node_string(text, len);
+    name.count = node_hash(name.text);
+    return name;
+}
+
+struct node node_call(const char *function)
+{
+    struct node call = { .kind = NODE_CALL, .op = eval_function_number(function) };
+    node_push(&call, node_string(function, strlen(function)));
+    return call;
 }
 
 void node_push(struct node *node, struct node child)

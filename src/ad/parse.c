@@ -1,14 +1,15 @@
 /*
  * The parser: one function per rule, the operators of two operands by precedence climbing over node_operator().
  *
- *   expression := binary [ "?" expression ":" expression ]
+ *   expression := binary [ "?" [ expression ] ":" expression ]
  *   binary     := unary { operator unary }               by precedence, joined from the left
- *   unary      := ("!" | "-") unary | postfix
+ *   unary      := ("!" | "-" | "+" | "~") unary | postfix
  *   postfix    := primary { "." name | "[" expression "]" }
- *   primary    := number | string | "true" | "false" | "undefined" | "error" | "(" expression ")"
+ *   primary    := number | string { string } | "true" | "false" | "undefined" | "error" | "(" expression ")"
  *               | "{" [ expression { "," expression } ] "}" | "[" [ definition { ";" definition } [ ";" ] ] "]"
- *               | name "(" [ expression { "," expression } ] ")" | [ ("MY" | "TARGET") "." ] name
+ *               | word "(" [ expression { "," expression } ] ")" | [ ("MY" | "TARGET" | "PARENT") "." ] name | "." name
  *   definition := name "=" expression
+ *   name       := word | "'" any characters "'"
  *
  * Two bounds keep every recursion over text and tree short: the nesting of the rules, and the height of the tree, which a chain
  * of different operators (a - b + c - …) raises without nesting. Neither grows when a tree is printed and parsed again.
@@ -104,7 +105,7 @@ static int parse_definition(struct parser *p, struct node *parent)
         parent->height = (uint16_t)(value.height + 1);
     if (parent->height > p->height_max)
         return error_set(p->err, ERR_LIMIT, "the expression is nested deeper than %d", AD_DEPTH_MAX);
-    node_assign(parent->ad, name, steal_node(&value));
+    node_assign_any(parent->ad, name, steal_node(&value));
     return 0;
 }
 
@@ -144,8 +145,8 @@ static bool is_special_real(const struct node *call, double *value)
 
 static int parse_call(struct parser *p, struct node name, struct node *node)
 {
-    auto_node struct node call = { .kind = NODE_CALL };
-    node_push(&call, name);
+    auto_node struct node call = node_call(name.text);
+    node_release(&name);
     if (enter(p) < 0 || next(p) < 0 || parse_sequence(p, ')', &call) < 0)
         return -1;
     p->depth--;
@@ -157,31 +158,44 @@ static int parse_call(struct parser *p, struct node name, struct node *node)
     return 0;
 }
 
-/* The name that is the current token, as a string, with the next token after it. */
 static int take_name(struct parser *p, struct node *name)
 {
-    const struct token *token = &p->lexer.token;
-    bool word = token->kind == TOKEN_NAME || (token->kind == TOKEN_OPERATOR && node_lower(*token->text) == 'i');
-    if (!word)
-        return lex_expected(&p->lexer, "an attribute's name", p->err);
-    if (token->len > AD_NAME_MAX)
-        return error_set(p->err, ERR_LIMIT, "'%.40s…' is longer than %d characters", token->text, AD_NAME_MAX);
-    *name = node_string(token->text, token->len);
-    return next(p);
+    return lex_name(&p->lexer, name, p->err);
+}
+
+static enum node_scope scope_of(const struct parser *p)
+{
+    if (lex_is_word(&p->lexer, "my"))
+        return SCOPE_MY;
+    if (lex_is_word(&p->lexer, "target"))
+        return SCOPE_TARGET;
+    return lex_is_word(&p->lexer, "parent") ? SCOPE_PARENT : SCOPE_NONE;
+}
+
+/* A dot at the beginning: the attribute of the outermost ad. */
+static int parse_root_name(struct parser *p, struct node *node)
+{
+    auto_node struct node name = { 0 };
+    if (next(p) < 0 || take_name(p, &name) < 0)
+        return -1;
+    name.kind = NODE_REF;
+    name.op = SCOPE_ROOT;
+    *node = steal_node(&name);
+    return 0;
 }
 
 static int parse_name(struct parser *p, struct node *node)
 {
-    bool my = lex_is_word(&p->lexer, "my");
-    bool target = lex_is_word(&p->lexer, "target");
+    bool quoted = p->lexer.token.quoted;
+    enum node_scope scope = scope_of(p);
     auto_node struct node name = { 0 };
     if (take_name(p, &name) < 0)
         return -1;
-    if (lex_is_mark(&p->lexer, '('))
+    if (!quoted && lex_is_mark(&p->lexer, '('))
         return parse_call(p, steal_node(&name), node);
-    enum node_scope scope = SCOPE_NONE;
-    if ((my || target) && lex_is_mark(&p->lexer, '.')) {
-        scope = my ? SCOPE_MY : SCOPE_TARGET;
+    if (!lex_is_mark(&p->lexer, '.'))
+        scope = SCOPE_NONE;
+    if (scope != SCOPE_NONE) {
         node_release(&name);
         if (next(p) < 0 || take_name(p, &name) < 0)
             return -1;
@@ -227,6 +241,21 @@ static int parse_parentheses(struct parser *p, struct node *node)
     return 0;
 }
 
+/* Strings side by side are one. */
+static int parse_string(struct parser *p, struct node *node)
+{
+    auto_buf struct buf text = { 0 };
+    auto_node struct node string = { 0 };
+    while (p->lexer.token.kind == TOKEN_STRING) {
+        node_release(&string);
+        if (lex_string(&p->lexer, &string, p->err) < 0 || next(p) < 0)
+            return -1;
+        buf_text(&text, string.text);
+    }
+    *node = node_string(buf_cstr(&text), text.len);
+    return 0;
+}
+
 static int parse_primary(struct parser *p, struct node *node)
 {
     bool after_minus = p->after_minus;
@@ -236,13 +265,8 @@ static int parse_primary(struct parser *p, struct node *node)
     case TOKEN_HUGE:
     case TOKEN_REAL:
         return parse_number(p, after_minus, node);
-    case TOKEN_STRING: {
-        auto_node struct node string = { 0 };
-        if (lex_string(&p->lexer, &string, p->err) < 0 || next(p) < 0)
-            return -1;
-        *node = steal_node(&string);
-        return 0;
-    }
+    case TOKEN_STRING:
+        return parse_string(p, node);
     case TOKEN_NAME:
         return is_keyword(p, node) ? next(p) : parse_name(p, node);
     case TOKEN_MARK:
@@ -252,6 +276,8 @@ static int parse_primary(struct parser *p, struct node *node)
             return parse_list(p, node);
         if (lex_is_mark(&p->lexer, '['))
             return parse_ad(p, node);
+        if (lex_is_mark(&p->lexer, '.'))
+            return parse_root_name(p, node);
         break;
     default:
         break;
@@ -295,11 +321,24 @@ static bool negate_literal(struct node *node)
     return true;
 }
 
+/* Whether the token is an operator before its operand, and which. */
+static bool is_unary(const struct token *token, enum node_op *op)
+{
+    if (token->kind == TOKEN_NOT)
+        *op = *token->text == '~' ? OP_BIT_NOT : OP_NOT;
+    else if (token->kind == TOKEN_OPERATOR && (token->op == OP_SUB || token->op == OP_ADD))
+        *op = token->op == OP_SUB ? OP_NEG : OP_PLUS;
+    else
+        return false;
+    return true;
+}
+
 static int parse_unary(struct parser *p, struct node *node)
 {
-    bool minus = p->lexer.token.kind == TOKEN_OPERATOR && p->lexer.token.op == OP_SUB;
-    if (!minus && p->lexer.token.kind != TOKEN_NOT)
+    enum node_op op;
+    if (!is_unary(&p->lexer.token, &op))
         return parse_postfix(p, node);
+    bool minus = op == OP_NEG;
     auto_node struct node operand = { 0 };
     if (enter(p) < 0 || next(p) < 0)
         return -1;
@@ -314,7 +353,7 @@ static int parse_unary(struct parser *p, struct node *node)
         *node = steal_node(&operand);
         return 0;
     }
-    auto_node struct node whole = { .kind = NODE_UNARY, .op = minus ? OP_NEG : OP_NOT };
+    auto_node struct node whole = { .kind = NODE_UNARY, .op = (uint8_t)op };
     if (adopt(p, &whole, &operand) < 0)
         return -1;
     *node = steal_node(&whole);
@@ -349,8 +388,11 @@ static int parse_expression(struct parser *p, struct node *node)
         return -1;
     if (lex_is_mark(&p->lexer, '?')) {
         auto_node struct node whole = { .kind = NODE_COND };
-        if (adopt(p, &whole, &left) < 0 || enter(p) < 0 || next(p) < 0 || parse_into(p, &whole) < 0 ||
-            expect(p, ':') < 0 || parse_into(p, &whole) < 0)
+        if (adopt(p, &whole, &left) < 0 || enter(p) < 0 || next(p) < 0)
+            return -1;
+        if (!lex_is_mark(&p->lexer, ':') && parse_into(p, &whole) < 0)
+            return -1;
+        if (expect(p, ':') < 0 || parse_into(p, &whole) < 0)
             return -1;
         p->depth--;
         left = steal_node(&whole);
@@ -369,6 +411,7 @@ int node_parse(const struct node_source *source, struct node *node, struct error
             .end = source->text + source->len,
             .at = source->text,
             .column = source->column,
+            .old_strings = source->old_strings,
         },
         .depth = source->depth,
         .height_max = AD_DEPTH_MAX - source->depth,

@@ -12,20 +12,38 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void print_string(const char *text, struct buf *out)
+static void print_quoted(const char *text, char quote, struct buf *out)
 {
-    static const char special[] = "\"\\\b\f\n\r\t";
-    buf_char(out, '"');
+    static const char special[] = "\\\b\f\n\r\t";
+    buf_char(out, quote);
     for (const char *p = text; *p; p++) {
         const char *at = strchr(special, *p);
-        if (at)
-            buf_add(out, (char[]){ '\\', "\"\\bfnrt"[at - special] }, 2);
+        if (at || *p == quote)
+            buf_add(out, (char[]){ '\\', at ? "\\bfnrt"[at - special] : quote }, 2);
         else if ((unsigned char)*p < 0x20)
             buf_printf(out, "\\%03o", (unsigned)*p);
         else
             buf_char(out, *p);
     }
-    buf_char(out, '"');
+    buf_char(out, quote);
+}
+
+void node_print_string(const char *text, struct buf *out)
+{
+    print_quoted(text, '"', out);
+}
+
+/* A name that is no word, and one that would be read as something else where it stands alone, is quoted. */
+static void print_name(const char *name, bool alone, struct buf *out)
+{
+    static const char *const words[] = { "true", "false", "undefined", "error", "is", "isnt" };
+    bool plain = node_is_word(name);
+    for (size_t i = 0; alone && i < sizeof words / sizeof *words; i++)
+        plain = plain && node_compare_names(name, words[i]) != 0;
+    if (plain)
+        buf_text(out, name);
+    else
+        print_quoted(name, '\'', out);
 }
 
 void node_print_int(int64_t value, struct buf *out)
@@ -55,7 +73,10 @@ static void print_attributes(const struct ad *ad, const char *between, struct bu
 {
     for (size_t i = 0; i < ad->count; i++) {
         buf_text(out, i > 0 ? between : "");
-        buf_text(out, ad->attributes[i].name);
+        if (ad_name_valid(ad->attributes[i].name))
+            buf_text(out, ad->attributes[i].name);
+        else
+            print_quoted(ad->attributes[i].name, '\'', out);
         buf_add(out, " = ", 3);
         node_print(&ad->attributes[i].value, out);
     }
@@ -113,10 +134,11 @@ static void print_select(const struct node *node, struct buf *out)
     const struct node *base = &node->children[0];
     /* An attribute that happens to be called "my" must not turn into the scope. */
     bool scope_like = base->kind == NODE_REF && base->op == SCOPE_NONE &&
-                      (node_compare_names(base->text, "my") == 0 || node_compare_names(base->text, "target") == 0);
+                      (node_compare_names(base->text, "my") == 0 || node_compare_names(base->text, "target") == 0 ||
+                       node_compare_names(base->text, "parent") == 0);
     print_operand(base, scope_like ? PRECEDENCE_POSTFIX + 1 : PRECEDENCE_POSTFIX, out);
     buf_char(out, '.');
-    buf_text(out, node->children[1].text);
+    print_name(node->children[1].text, false, out);
 }
 
 static void print_compound(const struct node *node, struct buf *out)
@@ -132,7 +154,7 @@ static void print_compound(const struct node *node, struct buf *out)
         buf_char(out, ']');
         return;
     case NODE_UNARY:
-        buf_char(out, node->op == OP_NOT ? '!' : '-');
+        buf_char(out, node->op == OP_NOT ? '!' : node->op == OP_NEG ? '-' : node->op == OP_PLUS ? '+' : '~');
         print_operand(&node->children[0], PRECEDENCE_UNARY, out);
         return;
     case NODE_BINARY:
@@ -140,8 +162,10 @@ static void print_compound(const struct node *node, struct buf *out)
         return;
     case NODE_COND:
         print_operand(&node->children[0], PRECEDENCE_COND + 1, out);
-        buf_text(out, " ? ");
+        buf_text(out, node->count == 2 ? " ?: " : " ? ");
         node_print(&node->children[1], out);
+        if (node->count == 2)
+            return;
         buf_text(out, " : ");
         node_print(&node->children[2], out);
         return;
@@ -155,6 +179,7 @@ static void print_compound(const struct node *node, struct buf *out)
 
 void node_print(const struct node *node, struct buf *out)
 {
+    static const char *const scopes[] = { "", "MY.", "TARGET.", "PARENT.", "." };
     switch ((enum node_kind)node->kind) {
     case NODE_UNDEFINED:
         buf_text(out, "undefined");
@@ -172,7 +197,7 @@ void node_print(const struct node *node, struct buf *out)
         node_print_real(node->real, out);
         return;
     case NODE_STRING:
-        print_string(node->text, out);
+        node_print_string(node->text, out);
         return;
     case NODE_LIST:
         buf_text(out, node->count ? "{ " : "{ }");
@@ -185,8 +210,8 @@ void node_print(const struct node *node, struct buf *out)
         buf_text(out, node->ad->count ? " ]" : "");
         return;
     case NODE_REF:
-        buf_text(out, node->op == SCOPE_MY ? "MY." : node->op == SCOPE_TARGET ? "TARGET." : "");
-        buf_text(out, node->text);
+        buf_text(out, scopes[node->op]);
+        print_name(node->text, node->op == SCOPE_NONE, out);
         return;
     default:
         print_compound(node, out);

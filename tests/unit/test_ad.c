@@ -382,7 +382,8 @@ static void bad_json_is_refused_with_a_reason(void **state)
         { JSON("{\"a\\u0000b\":1}"), "NUL" },
         { JSON("{\"\":1}"), "'' cannot be an attribute's name" },
         { JSON("{\"a b\":1}"), "'a b' cannot be an attribute's name" },
-        { JSON("{\"x\":{\"1\":1}}"), "x: '1' cannot be an attribute's name" },
+        { JSON("{\"1\":1}"), "'1' cannot be an attribute's name" },
+        { JSON("{\"x\":{\"\":1}}"), "x: '' cannot be an attribute's name" },
         { JSON("{\"x\":[1,{\"y\":\"\\/Expr(1 +)\\/\"}]}"), "x: [1]: y: an operand is expected at column 4" },
         { JSON("{\"a\":\"\\/Expr()\\/\"}"), "an operand is expected" },
     };

@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -140,6 +141,33 @@ static struct ref ref_arithmetic(char op, int64_t a, int64_t b)
     return value > INT64_MAX || value < INT64_MIN ? error : ref_int((int64_t)value);
 }
 
+static bool is_bitwise(const char *op)
+{
+    static const char *const bitwise[] = { "|", "^", "&", "<<", ">>", ">>>" };
+    for (size_t i = 0; i < COUNT(bitwise); i++)
+        if (strcmp(op, bitwise[i]) == 0)
+            return true;
+    return false;
+}
+
+/* Bit by bit, from the lowest. */
+static struct ref ref_bits(const char *op, int64_t a, int64_t b)
+{
+    uint64_t bits = 0;
+    bool shift = op[0] == '<' || op[0] == '>';
+    bool fill = strcmp(op, ">>") == 0 && a < 0;
+    if (shift && b < 0)
+        return error;
+    for (int i = 0; i < 64; i++) {
+        wide_int from = shift ? (op[0] == '<' ? (wide_int)i - b : (wide_int)i + b) : i;
+        bool one = from < 0 ? false : from > 63 ? fill : ((uint64_t)a >> (int)from) & 1;
+        bool two = !shift && (((uint64_t)b >> i) & 1);
+        bool bit = op[0] == '&' ? one && two : op[0] == '^' ? one != two : one || two;
+        bits |= (uint64_t)bit << i;
+    }
+    return ref_int((int64_t)bits);
+}
+
 static struct ref ref_binary(const char *op, struct ref a, struct ref b)
 {
     if (strcmp(op, "&&") == 0)
@@ -154,6 +182,8 @@ static struct ref ref_binary(const char *op, struct ref a, struct ref b)
         return error;
     if (a.kind == REF_UNDEFINED || b.kind == REF_UNDEFINED)
         return undefined;
+    if (is_bitwise(op))
+        return a.kind == REF_INT && b.kind == REF_INT ? ref_bits(op, a.number, b.number) : error;
     bool arithmetic = strchr("+-*/%", op[0]);
     if (a.kind == REF_STRING && b.kind == REF_STRING && !arithmetic)
         return ref_order(op, (a.text[0] | 0x20) - (b.text[0] | 0x20));
@@ -166,7 +196,24 @@ static struct ref ref_binary(const char *op, struct ref a, struct ref b)
 
 /* ---- random trees, written with all their parentheses ---- */
 
-static const char *const operators[] = { "||", "&&", "==", "!=", "=?=", "=!=", "<", "<=", ">", ">=", "+", "-", "*", "/", "%" };
+static const char *const operators[] = { "||", "&&", "|", "^",  "&",  "==",  "!=", "=?=", "=!=", "<", "<=",
+                                         ">",  ">=", "<<", ">>", ">>>", "+",  "-",  "*",   "/",   "%" };
+
+static struct ref grow(int depth, struct buf *out);
+
+/* One operator before its operand. */
+static struct ref grow_unary(int depth, struct buf *out)
+{
+    static const char marks[] = "!-+~";
+    char mark = marks[draw(4)];
+    buf_char(out, mark);
+    struct ref operand = grow(depth, out);
+    if (mark == '!')
+        return ref_not(operand);
+    if (mark != '~')
+        return ref_binary((char[]){ mark, '\0' }, ref_int(0), operand);
+    return operand.kind == REF_INT ? ref_int(~operand.number) : operand.kind == REF_UNDEFINED ? operand : error;
+}
 
 static struct ref grow(int depth, struct buf *out)
 {
@@ -178,11 +225,12 @@ static struct ref grow(int depth, struct buf *out)
         buf_text(out, leaves[leaf].text);
         value = leaves[leaf].value;
     } else if (kind == 2) {
-        buf_char(out, '!');
-        value = ref_not(grow(depth - 1, out));
+        value = grow_unary(depth - 1, out);
     } else if (kind == 3) {
-        buf_char(out, '-');
-        value = ref_binary("-", ref_int(0), grow(depth - 1, out));
+        value = grow(depth - 1, out);
+        buf_text(out, " ?: ");
+        struct ref stand_in = grow(depth - 1, out);
+        value = value.kind == REF_UNDEFINED ? stand_in : value;
     } else if (kind == 4) {
         struct ref condition = ref_truth(grow(depth - 1, out));
         buf_text(out, " ? ");
@@ -261,7 +309,7 @@ static void random_trees_have_the_reference_evaluators_value_however_they_are_wr
 
 static int level_of(const char *op)
 {
-    static const char *const levels[] = { "|| ", "&& ", "== != =?= =!= ", "< <= > >= ", "+ - ", "* / % " };
+    static const char *const levels[] = { "|| ", "&& ", "| ", "^ ", "& ", "== != =?= =!= ", "< <= > >= ", "<< >> >>> ", "+ - ", "* / % " };
     char padded[8];
     snprintf(padded, sizeof padded, "%s ", op);
     for (int i = 0; i < (int)COUNT(levels); i++)
@@ -364,6 +412,59 @@ static void random_ads_survive_text_json_and_copying(void **state)
     }
 }
 
+/* ---- times ---- */
+
+static const char *const formats[] = { "%a", "%A", "%b", "%B", "%c", "%d", "%D", "%e", "%F", "%h", "%H", "%I", "%j", "%m", "%M", "%n",
+                                       "%p", "%r", "%R", "%S", "%t", "%T", "%u", "%U", "%w", "%W", "%x", "%X", "%y", "%Y", "%%", "x" };
+
+/* The C library's calendar is the reference, in the "C" locale. */
+static void times_are_formatted_as_strftime_does(void **state)
+{
+    (void)state;
+    auto_ad struct ad *ad = ad_new();
+    for (unsigned n = 0; n < 2000; n++) {
+        seed = n + 1;
+        time_t seconds = (time_t)(((int64_t)draw(1u << 31) << 6) + draw(64)) - ((int64_t)1 << 36);
+        const char *format = formats[draw(COUNT(formats))];
+        struct ad_scope scope = { .my = ad, .now = 0, .utc_offset_s = (int64_t)draw(25) * 3600 - 12 * 3600 };
+        time_t local = seconds + scope.utc_offset_s;
+        struct tm tm;
+        char expected[64];
+        assert_non_null(gmtime_r(&local, &tm));
+        strftime(expected, sizeof expected, format, &tm);
+        auto_free char *text = mem_printf("formatTime(%lld, \"%s\")", (long long)seconds, format);
+        assert_int_equal(ad_set_expr(ad, "x", text, NULL), 0);
+        struct value value;
+        ad_eval(&scope, "x", &value);
+        assert_int_equal(value.kind, VALUE_STRING);
+        if (strcmp(value.string, expected) != 0)
+            fail_msg("%s is '%s', not '%s'", text, value.string, expected);
+        value_release(&value);
+    }
+}
+
+static void times_read_back_as_what_they_were(void **state)
+{
+    (void)state;
+    auto_ad struct ad *ad = ad_new();
+    for (unsigned n = 0; n < 2000; n++) {
+        seed = n + 1;
+        long long seconds = (long long)draw(1u << 31) * 16 - (n % 2 ? 0 : 1LL << 34);
+        int offset_s = ((int)draw(49) - 24) * 1800;
+        int milliseconds = (int)draw(1u << 30);
+        auto_free char *text = mem_printf("absTime(string(absTime(%lld, %d))) =?= absTime(%lld, %d) && "
+                                          "relTime(string(relTime(%d.%03d))) =?= relTime(%d.%03d)",
+                                          seconds, offset_s, seconds, offset_s, milliseconds / 1000, milliseconds % 1000,
+                                          milliseconds / 1000, milliseconds % 1000);
+        struct ad_scope scope = { .my = ad };
+        assert_int_equal(ad_set_expr(ad, "x", text, NULL), 0);
+        struct value value;
+        ad_eval(&scope, "x", &value);
+        if (value.kind != VALUE_BOOL || !value.boolean)
+            fail_msg("%s", text);
+    }
+}
+
 /* Every text cut short anywhere is either refused or read; the sanitizers watch. */
 static void texts_cut_short_anywhere_do_no_harm(void **state)
 {
@@ -393,6 +494,8 @@ int main(void)
         cmocka_unit_test(random_trees_have_the_reference_evaluators_value_however_they_are_written),
         cmocka_unit_test(every_pair_of_operators_binds_as_the_manual_says),
         cmocka_unit_test(random_ads_survive_text_json_and_copying),
+        cmocka_unit_test(times_are_formatted_as_strftime_does),
+        cmocka_unit_test(times_read_back_as_what_they_were),
         cmocka_unit_test(texts_cut_short_anywhere_do_no_harm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
