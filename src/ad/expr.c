@@ -136,20 +136,17 @@ size_t ad_expr_clauses(const struct ad_expr *expr, struct ad_expr **clauses, siz
     return count;
 }
 
-/* Whether something holds for a node of the tree, ads and lists in it included. */
-static bool any_node(const struct node *node, bool (*holds)(const struct node *node, const char *name), const char *name)
+/* The first node of the tree, ads and lists in it included, for which something holds. */
+static const struct node *find_node(const struct node *node, bool (*holds)(const struct node *node, const char *name), const char *name)
 {
-    if (holds(node, name))
-        return true;
+    const struct node *found = holds(node, name) ? node : NULL;
     if (node->kind == NODE_AD)
-        for (size_t i = 0; i < node->ad->count; i++)
-            if (any_node(&node->ad->attributes[i].value, holds, name))
-                return true;
+        for (size_t i = 0; i < node->ad->count && !found; i++)
+            found = find_node(&node->ad->attributes[i].value, holds, name);
     if (node->kind == NODE_LIST || (node->kind >= NODE_SELECT && node->kind <= NODE_CALL))
-        for (uint32_t i = 0; i < node->count; i++)
-            if (any_node(&node->children[i], holds, name))
-                return true;
-    return false;
+        for (uint32_t i = 0; i < node->count && !found; i++)
+            found = find_node(&node->children[i], holds, name);
+    return found;
 }
 
 static bool is_reference(const struct node *node, const char *name)
@@ -163,14 +160,26 @@ static bool can_vary(const struct node *node, const char *name)
     return node->kind == NODE_REF || (node->kind == NODE_CALL && eval_function_varies(node->op));
 }
 
+static bool is_unknown_call(const struct node *node, const char *name)
+{
+    (void)name;
+    return node->kind == NODE_CALL && node->op == 0;
+}
+
+const char *ad_expr_unknown_function(const struct ad_expr *expr)
+{
+    const struct node *call = find_node(&expr->node, is_unknown_call, NULL);
+    return call ? call->children[0].text : NULL;
+}
+
 bool ad_expr_mentions(const struct ad_expr *expr, const char *name)
 {
-    return any_node(&expr->node, is_reference, name);
+    return find_node(&expr->node, is_reference, name);
 }
 
 bool ad_expr_is_constant(const struct ad_expr *expr)
 {
-    return !any_node(&expr->node, can_vary, NULL);
+    return !find_node(&expr->node, can_vary, NULL);
 }
 
 void ad_expr_eval(const struct ad_expr *expr, const struct ad_scope *scope, struct value *out)

@@ -101,7 +101,17 @@ enum { TIME_EPOCH, TIME_CURRENT, TIME_ZONE_OFFSET, TIME_OF_DAY };
 struct result function_time(const struct arguments *args);
 struct result function_abs_time(const struct arguments *args);
 struct result function_rel_time(const struct arguments *args);
-enum { FIELD_YEAR, FIELD_MONTH, FIELD_DAY_OF_YEAR, FIELD_DAY_OF_MONTH, FIELD_DAY_OF_WEEK, FIELD_DAYS, FIELD_HOURS, FIELD_MINUTES, FIELD_SECONDS };
+enum {
+    FIELD_YEAR,
+    FIELD_MONTH,
+    FIELD_DAY_OF_YEAR,
+    FIELD_DAY_OF_MONTH,
+    FIELD_DAY_OF_WEEK,
+    FIELD_DAYS,
+    FIELD_HOURS,
+    FIELD_MINUTES,
+    FIELD_SECONDS
+};
 struct result function_time_field(const struct arguments *args);
 struct result function_split_time(const struct arguments *args);
 struct result function_format_time(const struct arguments *args);

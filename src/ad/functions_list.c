@@ -46,8 +46,8 @@ static bool comparison_of(const char *text, enum node_op *op)
         const char *text;
         enum node_op op;
     } known[] = {
-        { "<", OP_LT },     { "<=", OP_LE },  { "==", OP_EQ },    { "!=", OP_NE },   { ">", OP_GT },
-        { ">=", OP_GE },    { "is", OP_IS },  { "isnt", OP_ISNT }, { "=?=", OP_IS }, { "=!=", OP_ISNT },
+        { "<", OP_LT },  { "<=", OP_LE }, { "==", OP_EQ },     { "!=", OP_NE },  { ">", OP_GT },
+        { ">=", OP_GE }, { "is", OP_IS }, { "isnt", OP_ISNT }, { "=?=", OP_IS }, { "=!=", OP_ISNT },
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (node_compare_names(known[i].text, text) == 0) {

@@ -13,8 +13,8 @@
 #include <string.h>
 
 enum {
-    PATTERN_MAX = 8192,        /* bytes */
-    HEAP_MAX_KIB = 4096,       /* for backtracking */
+    PATTERN_MAX = 8192,            /* bytes */
+    HEAP_MAX_KIB = 4096,           /* for backtracking */
     SUBJECT_BYTES_PER_WORK = 1024, /* what lies before a step and may be looked at in it */
     MATCH_WORK = 4,
     NESTING_MAX = 100,
@@ -177,8 +177,8 @@ struct result function_string_list_regexp_member(const struct arguments *args)
     return match_result(found);
 }
 
-/* The substitute with \0 to \9 replaced by what they matched. */
-static void expand(const struct pattern *pattern, const char *text, const char *substitute, struct buf *out)
+/* The substitute with \0 to \9 replaced by what they matched. False when the pattern has no such group. */
+static bool expand(const struct pattern *pattern, const char *text, const char *substitute, struct buf *out)
 {
     const PCRE2_SIZE *found = pcre2_get_ovector_pointer(pattern->data);
     uint32_t groups = pcre2_get_ovector_count(pattern->data);
@@ -190,9 +190,12 @@ static void expand(const struct pattern *pattern, const char *text, const char *
         uint32_t group = (uint32_t)(*++p - '0');
         if (group > 9)
             buf_char(out, *p);
-        else if (group < groups && found[2 * group] != PCRE2_UNSET && found[2 * group] < found[2 * group + 1])
+        else if (group >= groups)
+            return false;
+        else if (found[2 * group] != PCRE2_UNSET && found[2 * group] < found[2 * group + 1])
             buf_add(out, text + found[2 * group], found[2 * group + 1] - found[2 * group]);
     }
+    return true;
 }
 
 /* After an empty match the next one must begin further on, but may end where this one did. */
@@ -219,7 +222,8 @@ static struct result substitute_in(const struct pattern *pattern, const char *te
             return result_error();
         if (pattern->full)
             buf_add(&out, text + done, match[0] - done);
-        expand(pattern, text, substitute, &out);
+        if (!expand(pattern, text, substitute, &out))
+            return result_error();
         empty = match[0] == match[1];
         start = done = match[1];
     } while (pattern->global && start <= len);

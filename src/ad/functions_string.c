@@ -101,8 +101,8 @@ struct result function_compare(const struct arguments *args)
     auto_buf struct buf b = { .max = AD_TEXT_MAX };
     if (!function_append(args->eval, argument(args, 0), &a) || !function_append(args->eval, argument(args, 1), &b))
         return result_error();
-    int order = args->variant == COMPARE_EXACT ? strcmp(buf_cstr(&a), buf_cstr(&b))
-                                               : node_compare_names(buf_cstr(&a), buf_cstr(&b));
+    int order =
+        args->variant == COMPARE_EXACT ? strcmp(buf_cstr(&a), buf_cstr(&b)) : node_compare_names(buf_cstr(&a), buf_cstr(&b));
     return result_int((order > 0) - (order < 0));
 }
 

@@ -142,10 +142,27 @@ struct result function_time_field(const struct arguments *args)
     return absolute_field(&at, args->variant);
 }
 
-/* A time in a place, of a number of seconds or a time. */
+/* What splitTime() makes of a moment, put together again. */
+static bool moment_of_ad(const struct ad *ad, int64_t *seconds, int64_t *offset_s)
+{
+    *offset_s = ad_int(ad, "Offset", 0);
+    struct civil civil = {
+        .year = ad_int(ad, "Year", -1),
+        .month = (int)ad_int(ad, "Month", 0),
+        .day = (int)ad_int(ad, "Day", 0),
+        .hour = (int)ad_int(ad, "Hours", 0),
+        .minute = (int)ad_int(ad, "Minutes", 0),
+        .second = (int)ad_int(ad, "Seconds", 0),
+    };
+    return *offset_s > -DAY_S && *offset_s < DAY_S && time_put_together(&civil, *offset_s, seconds);
+}
+
+/* A time in a place, of a number of seconds, a time or its parts. */
 static bool moment_of(const struct arguments *args, struct result value, int64_t *seconds, int64_t *offset_s)
 {
     double real;
+    if (value.kind == VALUE_AD)
+        return moment_of_ad(value.frame->ad, seconds, offset_s);
     if (value.kind == VALUE_RELTIME || value.kind == VALUE_BOOL || !seconds_of(value, &real))
         return false;
     *seconds = value.kind == VALUE_REAL ? (int64_t)floor(real) : value.integer;
@@ -176,7 +193,7 @@ struct result function_split_time(const struct arguments *args)
     int64_t offset_s;
     if (value.kind == VALUE_RELTIME)
         return split_relative(args->eval, value.real);
-    if (!moment_of(args, value, &seconds, &offset_s) || !time_take_apart(seconds, offset_s, &at))
+    if (value.kind == VALUE_AD || !moment_of(args, value, &seconds, &offset_s) || !time_take_apart(seconds, offset_s, &at))
         return function_refuse(value);
     struct ad *ad = ad_new();
     ad_set_string(ad, "Type", "AbsoluteTime");
@@ -211,9 +228,9 @@ struct result function_format_time(const struct arguments *args)
 /* interval(seconds): days+hh:mm:ss without zeros in front. */
 struct result function_interval(const struct arguments *args)
 {
-    struct result value = argument(args, 0);
+    struct result value = function_int(args);
     if (value.kind != VALUE_INT || value.integer == INT64_MIN)
-        return function_refuse(value);
+        return result_error();
     auto_buf struct buf text = { 0 };
     int64_t size = llabs(value.integer);
     int64_t days = size / DAY_S;
@@ -224,8 +241,8 @@ struct result function_interval(const struct arguments *args)
         buf_printf(&text, "%" PRId64 "+%d:%02d:", days, (int)hours, (int)minutes);
     else if (hours)
         buf_printf(&text, "%d:%02d:", (int)hours, (int)minutes);
-    else
+    else if (minutes)
         buf_printf(&text, "%d:", (int)minutes);
-    buf_printf(&text, "%02d", (int)(size % 60));
+    buf_printf(&text, size >= 60 ? "%02d" : "%d", (int)(size % 60));
     return eval_text(args->eval, buf_cstr(&text), text.len);
 }

@@ -147,8 +147,7 @@ static bool lex_operator(struct lexer *lexer)
         return false;
     for (int op = 0; op <= OP_MOD; op++) {
         size_t len = strlen(node_operator(op)->text);
-        if (len > best && (size_t)(lexer->end - lexer->at) >= len &&
-            memcmp(lexer->at, node_operator(op)->text, len) == 0) {
+        if (len > best && (size_t)(lexer->end - lexer->at) >= len && memcmp(lexer->at, node_operator(op)->text, len) == 0) {
             best = len;
             lexer->token.op = (enum node_op)op;
         }

@@ -11,8 +11,8 @@ enum token_kind {
     TOKEN_REAL,
     TOKEN_STRING,   /* with its quotes; escapes are not looked at yet */
     TOKEN_OPERATOR, /* of two operands */
-    TOKEN_NOT, /* ! or ~ */
-    TOKEN_MARK, /* one of ( ) { } [ ] , ; . ? : = */
+    TOKEN_NOT,      /* ! or ~ */
+    TOKEN_MARK,     /* one of ( ) { } [ ] , ; . ? : = */
 };
 
 struct token {

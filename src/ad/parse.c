@@ -401,6 +401,23 @@ static int parse_expression(struct parser *p, struct node *node)
     return 0;
 }
 
+/* What stands behind the whole expression; the operators of other languages are told what they are here. */
+static int trailing(const struct parser *p)
+{
+    static const struct {
+        const char *word;
+        const char *meant;
+    } others[] = { { "and", "&&" }, { "or", "||" }, { "eq", "==" }, { "ne", "!=" }, { "not", "!" } };
+    struct error found = { 0 };
+    lex_expected(&p->lexer, "an operator or the end", &found);
+    if (lex_is_mark(&p->lexer, '='))
+        return error_set(p->err, ERR_INVALID, "%s (equality is ==)", found.text);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (lex_is_word(&p->lexer, others[i].word))
+            return error_set(p->err, ERR_INVALID, "%s (%s is written %s)", found.text, others[i].word, others[i].meant);
+    return error_set(p->err, ERR_INVALID, "%s", found.text);
+}
+
 int node_parse(const struct node_source *source, struct node *node, struct error *err)
 {
     if (source->len > AD_TEXT_MAX)
@@ -421,7 +438,7 @@ int node_parse(const struct node_source *source, struct node *node, struct error
     if (next(&p) < 0 || parse_expression(&p, &whole) < 0)
         return -1;
     if (p.lexer.token.kind != TOKEN_END)
-        return lex_expected(&p.lexer, "an operator or the end", err);
+        return trailing(&p);
     *node = steal_node(&whole);
     return 0;
 }

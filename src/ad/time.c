@@ -56,6 +56,25 @@ bool time_take_apart(int64_t seconds, int64_t offset_s, struct civil *civil)
     return true;
 }
 
+static int days_of_month(int64_t year, int month)
+{
+    static const int days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+    return days[month - 1] + (month == 2 && is_leap(year));
+}
+
+bool time_put_together(const struct civil *civil, int64_t offset_s, int64_t *seconds)
+{
+    if (civil->year < 0 || civil->year > 9999 || civil->month < 1 || civil->month > 12 || civil->day < 1 ||
+        civil->day > days_of_month(civil->year, civil->month))
+        return false;
+    if (civil->hour < 0 || civil->hour > 23 || civil->minute < 0 || civil->minute > 59 || civil->second < 0 ||
+        civil->second > 59)
+        return false;
+    *seconds = days_from_civil(civil->year, civil->month, civil->day) * DAY_S + civil->hour * 3600 + civil->minute * 60 +
+               civil->second - offset_s;
+    return true;
+}
+
 static void print_offset(int64_t offset_s, const char *between, struct buf *out)
 {
     int64_t minutes = llabs(offset_s) / 60;
@@ -126,22 +145,18 @@ static bool take(const char **at, const char *any)
 }
 
 /* hh:mm[:ss[.fraction]]; the colons may be missing. */
-static bool take_clock(const char **at, int64_t *of_day)
+static bool take_clock(const char **at, struct civil *civil)
 {
-    int hour;
-    int minute;
-    int second = 0;
-    if (!take_digits(at, 2, 0, 23, &hour))
+    if (!take_digits(at, 2, 0, 23, &civil->hour))
         return false;
     bool colon = take(at, ":");
-    if (!take_digits(at, 2, 0, 59, &minute))
+    if (!take_digits(at, 2, 0, 59, &civil->minute))
         return false;
-    if ((colon ? take(at, ":") : is_digit(**at)) && !take_digits(at, 2, 0, 59, &second))
+    if ((colon ? take(at, ":") : is_digit(**at)) && !take_digits(at, 2, 0, 59, &civil->second))
         return false;
     if (take(at, ".") && strspn(*at, "0123456789") == 0)
         return false;
     *at += strspn(*at, "0123456789");
-    *of_day = hour * 3600 + minute * 60 + second;
     return true;
 }
 
@@ -167,25 +182,22 @@ static bool take_zone(const char **at, int64_t local_s, int64_t *offset_s)
 
 bool time_parse_absolute(const char *text, int64_t local_s, int64_t *seconds, int64_t *offset_s)
 {
-    static const int month_days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
     const char *at = text + strspn(text, " \t");
+    struct civil civil = { 0 };
     int year;
-    int month;
-    int day;
-    int64_t of_day = 0;
-    if (!take_digits(&at, 4, 0, 9999, &year) || !(take(&at, "-/"), take_digits(&at, 2, 1, 12, &month)) ||
-        !(take(&at, "-/"), take_digits(&at, 2, 1, month_days[month - 1] + (month == 2 && is_leap(year)), &day)))
+    if (!take_digits(&at, 4, 0, 9999, &year) || !(take(&at, "-/"), take_digits(&at, 2, 1, 12, &civil.month)) ||
+        !(take(&at, "-/"), take_digits(&at, 2, 1, 31, &civil.day)))
         return false;
+    civil.year = year;
     if (take(&at, "tT ") || is_digit(*at)) {
-        at += strspn(at, " ");
-        if (*at && !take_clock(&at, &of_day))
+        at += strspn(at, " :");
+        if (*at && !take_clock(&at, &civil))
             return false;
         at += strspn(at, " ");
     }
     if (!take_zone(&at, local_s, offset_s) || at[strspn(at, " \t")])
         return false;
-    *seconds = days_from_civil(year, month, day) * DAY_S + of_day - *offset_s;
-    return true;
+    return time_put_together(&civil, *offset_s, seconds);
 }
 
 /* A sequence of numbers with units: 1d 2h 3m 4.5s, in this order, each at most once. */

@@ -39,6 +39,9 @@ struct cli_command {
     const struct cli_option *options;
     enum cli_operand operand;
     size_t operand_min, operand_max;
+    /* Reads options of its own off argv, before the table's are looked at: adds operands; returns how many words it took, 0 when the
+     * first is not its own, or CLI_BAD_USAGE. May be NULL. */
+    int (*take)(struct cli_call *call, int argc, char **argv, struct error *err);
     const char *words; /* the operand's choices, separated by blanks (OPERAND_WORD) */
     int (*run)(const struct cli_call *call, struct error *err);
     const struct cli_command *subs; /* its own commands ("ckpt ls"), the last without a name; then it has nothing else */

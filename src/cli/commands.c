@@ -1,5 +1,6 @@
 /* The table of commands. Texts are sentences for `stint help`; the manual page says more. */
 #include "cli/run.h"
+#include "cli/submit.h"
 
 #define OPTION_JSON { 0, "json", NULL, false, "print the pool's answer as JSON" }
 #define OPTION_CONSTRAINT { 'c', "constraint", "EXPR", false, "the jobs for which an expression is true" }
@@ -10,6 +11,10 @@ static const struct cli_option only_json[] = { OPTION_JSON, OPTION_END };
 
 static const struct cli_option submit_options[] = {
     { 0, "dry-run", NULL, false, "print the ads and submit nothing; needs no pool" },
+    { 'a', "append", "LINE", false, "a line of the submit language, read before each queue statement; may be repeated" },
+    { 0, "queue", "WORDS…", false, "a queue statement, when the file has none: all words up to the next option" },
+    { 0, "batch-name", "NAME", false, "the name of the batch, whatever the file says" },
+    { 0, "file", "FILE", false, "the submit file" },
     OPTION_JSON,
     { 'q', "quiet", NULL, false, "print the cluster's number only" },
     OPTION_END,
@@ -121,11 +126,13 @@ enum { MANY = 1000000 };
 
 static const struct cli_command table[] = {
     {
-        .name = "submit", .operands = "FILE|-", .operand = OPERAND_FILE, .operand_min = 1, .operand_max = 1,
-        .options = submit_options, .run = run_submit,
+        .name = "submit", .operands = "[FILE|-] [KEY=VALUE…]", .operand = OPERAND_FILE, .operand_min = 0, .operand_max = MANY,
+        .options = submit_options, .run = run_submit, .take = submit_take,
         .summary = "Submit the jobs of a submit file",
         .details = "The files that the jobs need are looked for first: a job that cannot start is an error here, with its line.\n"
-                   "Starts the pool if none is running.",
+                   "KEY=VALUE sets a command or a macro before the file's first line. Without FILE the submit file comes from standard\n"
+                   "input, or the queue option makes jobs of what the command line says. -a, -append, -queue, -file and -batch-name may\n"
+                   "have one dash. Starts the pool if none is running.",
     },
     {
         .name = "q", .operands = "[ID…]", .operand = OPERAND_JOB, .operand_min = 0, .operand_max = MANY,

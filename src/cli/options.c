@@ -195,15 +195,19 @@ int cli_parse(int argc, char **argv, const struct cli_command *command, struct c
     got.operands = mem_zero((size_t)argc + 1, sizeof *got.operands);
     for (; parse.at < argc; parse.at++) {
         const char *text = argv[parse.at];
-        int r = 0;
-        if (options_over || text[0] != '-' || text[1] == '\0')
+        int r = 0, taken = 0;
+        if (!options_over && command->take)
+            taken = command->take(&got, argc - parse.at, argv + parse.at, err);
+        if (taken != 0)
+            parse.at += taken > 0 ? taken - 1 : 0;
+        else if (options_over || text[0] != '-' || text[1] == '\0')
             got.operands[got.operand_count++] = text;
         else if (strcmp(text, "--") == 0)
             options_over = true;
         else
             r = text[1] == '-' ? parse_long(&parse, text + 2, err) : parse_short(&parse, text + 1, err);
-        if (r < 0)
-            return r;
+        if (r < 0 || taken < 0)
+            return CLI_BAD_USAGE;
     }
     int r = check_operands(&got, err);
     if (r < 0)

@@ -12,6 +12,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 static const char *kind_of_file(mode_t mode)
@@ -107,22 +108,35 @@ struct source {
     const char *name; /* in messages */
     struct buf text;
     char cwd[PATH_MAX];
+    uint64_t seed;
+    struct submit_words words;
+    struct submit_surroundings around;
 };
 
-static int parse(const struct source *source, int cluster, struct submit *submit, struct error *err)
+static void source_release(struct source *source)
 {
-    struct submit_options options = { .file = source->name, .cwd = source->cwd, .cluster = cluster };
+    buf_release(&source->text);
+    submit_words_release(&source->words);
+    submit_surroundings_release(&source->around);
+}
+
+static int parse(struct source *source, int cluster, struct submit *submit, struct error *err)
+{
+    struct submit_options options = {
+        .file = source->name, .cwd = source->cwd, .cluster = cluster, .seed = source->seed, .outside = &source->around.outside,
+        .predefined = source->around.macros, .before = source->words.before, .append = source->words.append, .queue = source->words.queue,
+    };
     if (submit_parse(buf_cstr(&source->text), source->text.len, &options, submit, err) < 0)
         return -1;
     return submit_fill(submit, source->cwd, environ, err);
 }
 
-static void say_warnings(const struct source *source, const struct submit *submit)
+static void say_warnings(const struct submit *submit)
 {
     for (size_t i = 0; i < submit->warning_count; i++) {
         auto_buf struct buf text = { 0 };
         words_safe(&text, submit->warnings[i].text);
-        fprintf(stderr, "%s:%d: warning: %s\n", source->name, submit->warnings[i].line, buf_cstr(&text));
+        fprintf(stderr, "%s:%d: warning: %s\n", submit->warnings[i].file, submit->warnings[i].line, buf_cstr(&text));
     }
 }
 
@@ -140,7 +154,7 @@ static void print_ads(const struct cli_call *call, const struct submit *submit)
 }
 
 /* A number of its own, for submit files whose values contain it; then the whole again with that number. */
-static int parse_numbered(struct api *api, const struct source *source, int *cluster, struct submit *submit, struct error *err)
+static int parse_numbered(struct api *api, struct source *source, int *cluster, struct submit *submit, struct error *err)
 {
     auto_api_answer struct api_answer answer = { 0 };
     auto_ad struct ad *reserved = NULL;
@@ -151,12 +165,13 @@ static int parse_numbered(struct api *api, const struct source *source, int *clu
         return error_set(err, ERR_INVALID, "the pool reserved no cluster number");
     submit_release(submit);
     *submit = (struct submit){ 0 };
+    submit_surroundings_rewind(&source->around);
     if (parse(source, *cluster, submit, err) < 0)
         return -1;
     return submit_check(submit, source->name, err);
 }
 
-static int send_jobs(const struct cli_call *call, const struct source *source, struct submit *submit, struct error *err)
+static int send_jobs(const struct cli_call *call, struct source *source, struct submit *submit, struct error *err)
 {
     auto_api struct api *api = NULL;
     auto_api_answer struct api_answer answer = { 0 };
@@ -182,12 +197,12 @@ static int send_jobs(const struct cli_call *call, const struct source *source, s
     return CLI_OK;
 }
 
-static int check_and_send(const struct cli_call *call, const struct source *source, struct submit *submit, struct error *err)
+static int check_and_send(const struct cli_call *call, struct source *source, struct submit *submit, struct error *err)
 {
     bool dry = cli_given(call, "dry-run");
     if (parse(source, 1, submit, err) < 0)
         return -1;
-    say_warnings(source, submit);
+    say_warnings(submit);
     /* Names that contain the cluster's number are looked at when it is known. */
     if (!submit->uses_cluster && submit_check(submit, source->name, err) < 0)
         return -1;
@@ -198,19 +213,36 @@ static int check_and_send(const struct cli_call *call, const struct source *sour
     return send_jobs(call, source, submit, err);
 }
 
+/* The text that the command line names, or that stands in for it. */
+static int open_source(struct source *source, struct error *err)
+{
+    const struct submit_words *words = &source->words;
+    bool has_queue = words->queue != NULL;
+    for (size_t i = 0; i < words->append_count; i++)
+        has_queue = has_queue || strncasecmp(words->append[i], "queue", strlen("queue")) == 0;
+    if (!getcwd(source->cwd, sizeof source->cwd))
+        return error_sys(err, "cannot find the current directory");
+    if (getentropy(&source->seed, sizeof source->seed) < 0)
+        return error_sys(err, "cannot get random bytes");
+    const char *file = words->file;
+    if (!file && !has_queue && isatty(STDIN_FILENO))
+        return cli_usage_error(err, "needs a submit file, '-' for standard input, or '-queue'");
+    file = file || has_queue ? file : "-";
+    source->name = !file ? "command line" : strcmp(file, "-") == 0 ? "standard input" : file;
+    submit_surroundings_init(&source->around, source->cwd, file);
+    return file ? submit_read_text(file, &source->text, err) : 0;
+}
+
 int run_submit(const struct cli_call *call, struct error *err)
 {
-    const char *name = call->operands[0];
-    struct source source = { .name = strcmp(name, "-") == 0 ? "standard input" : name };
+    struct source source = { 0 };
     struct submit submit = { 0 };
-    int r = 0;
-    if (!getcwd(source.cwd, sizeof source.cwd))
-        r = error_sys(err, "cannot find the current directory");
+    int r = submit_read_words(call, &source.words, err);
     if (r == 0)
-        r = submit_read_text(name, &source.text, err);
+        r = open_source(&source, err);
     if (r == 0)
         r = check_and_send(call, &source, &submit, err);
     submit_release(&submit);
-    buf_release(&source.text);
+    source_release(&source);
     return r;
 }

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "cli/cli.h"
 #include "job/submit.h"
 
 /* Makes the executable's name absolute (it starts from `cwd`, not from the job's initialdir, as in HTCondor) and puts `environment`
@@ -12,6 +13,34 @@ int submit_fill(struct submit *submit, const char *cwd, char *const *environment
 
 /* Looks whether the files and directories exist. The error names `file` and the line. */
 int submit_check(const struct submit *submit, const char *file, struct error *err);
+
+/* What the submit file can see of the world around it; reads and runs within bounds. Zeroed, then: */
+struct submit_surroundings {
+    struct submit_outside outside;
+    struct submit_macro *macros; /* $(OPSYS), $(YEAR) and others */
+    size_t macro_count, macro_capacity;
+    bool stdin_is_taken;
+    struct submit_answer *answers;
+    size_t count, capacity, next;
+    bool again;
+};
+void submit_surroundings_init(struct submit_surroundings *s, const char *cwd, const char *file);
+void submit_surroundings_release(struct submit_surroundings *s);
+/* A second parse of the same text gets the answers of the first. */
+void submit_surroundings_rewind(struct submit_surroundings *s);
+
+/* The command line of submit: FILE, KEY=VALUE words, and -append, -queue, -file and -batch-name, which HTCondor's users write with one
+ * dash. submit_take is the command's own reading of options (cli_command.take); submit_read_words sorts what it and cli_parse left. */
+struct submit_words {
+    const char *file; /* NULL: none was given */
+    const char **before, **append; /* ended by NULL */
+    size_t before_count, append_count;
+    char *queue; /* NULL: none was given */
+    char *batch; /* a line that sets it */
+};
+int submit_take(struct cli_call *call, int argc, char **argv, struct error *err);
+int submit_read_words(const struct cli_call *call, struct submit_words *words, struct error *err);
+void submit_words_release(struct submit_words *words);
 
 /* Reads a submit file, or standard input for "-"; refuses what is not a file, naming what it is. */
 int submit_read_text(const char *name, struct buf *text, struct error *err);

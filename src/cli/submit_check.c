@@ -36,8 +36,9 @@ static bool truth_of(const struct look *look, const char *name, bool fallback)
 
 static int complain(const struct look *look, const char *command, struct error *err)
 {
-    int line = submit_line(look->submit, command);
-    return line > 0 ? error_wrap(err, "%s:%d: %s", look->file, line, command) : error_wrap(err, "%s: %s", look->file, command);
+    const char *file = look->file;
+    int line = submit_line(look->submit, command, &file);
+    return line > 0 ? error_wrap(err, "%s:%d: %s", file, line, command) : error_wrap(err, "%s: %s", look->file, command);
 }
 
 static char *full_path(const struct look *look, const char *name)

@@ -110,7 +110,7 @@ int submit_check_value(struct ad *ad, const char *name, struct error *err)
 int submit_set_attribute(struct submit_job *job, const struct submit_key *key, const char *value, struct error *err)
 {
     const char *name = key->name + strlen("MY.");
-    if (ad_set_expr(job->ad, name, value, err) < 0)
+    if (submit_set_expr(job->ad, name, value, err) < 0)
         return error_wrap(err, "the value of '+%s' is not an expression (a text needs double quotes)", name);
     if (submit_check_value(job->ad, name, err) < 0)
         return -1;

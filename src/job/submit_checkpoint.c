@@ -202,7 +202,7 @@ int submit_check_methods(struct submit_parser *parser, const struct ad *ad, int 
     if (method.wanted == METHOD_SELF && !method.fallback) {
         error_set(err, ERR_INVALID, "checkpoint_method = self, but the job does not say how it checkpoints itself; add "
                                     "'checkpoint_exit_code = N', the exit code that means it has, or write 'checkpoint_method = auto'");
-        return error_wrap(err, "%s:%d", parser->options->file, at);
+        return error_wrap(err, "%s:%d", parser->file, at);
     }
     if (method.fallback)
         submit_warn(parser, at, "the job does not say how it checkpoints itself, so its checkpoints are transparent ones; add "

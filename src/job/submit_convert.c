@@ -33,9 +33,19 @@ int submit_to_string(struct submit_job *job, const struct submit_command *comman
     return 0;
 }
 
+int submit_set_expr(struct ad *ad, const char *name, const char *text, struct error *err)
+{
+    struct ad_expr *expr = NULL;
+    if (ad_expr_parse_old(text, &expr, err) < 0)
+        return -1;
+    ad_set_expr_copy(ad, name, expr);
+    ad_expr_free(expr);
+    return 0;
+}
+
 int submit_to_expr(struct submit_job *job, const struct submit_command *command, const char *value, struct error *err)
 {
-    if (ad_set_expr(job->ad, command->attribute, value, err) < 0)
+    if (submit_set_expr(job->ad, command->attribute, value, err) < 0)
         return error_wrap(err, "'%s' is not an expression", command->name);
     return 0;
 }
@@ -136,8 +146,7 @@ int submit_to_hold(struct submit_job *job, const struct submit_command *command,
 
 /* ---- numbers ---- */
 
-/* A whole number, or an expression that is one without knowing any ad. */
-static bool parse_int(const char *value, int64_t *number)
+bool submit_parse_int(const char *value, int64_t *number)
 {
     char *end;
     errno = 0;
@@ -171,7 +180,7 @@ static int check_range(const struct submit_command *command, int64_t number, str
 int submit_to_int(struct submit_job *job, const struct submit_command *command, const char *value, struct error *err)
 {
     int64_t number;
-    if (!parse_int(value, &number))
+    if (!submit_parse_int(value, &number))
         return error_set(err, ERR_INVALID, "%s = %.60s is not a whole number", command->name, value);
     if (check_range(command, number, err) < 0)
         return -1;
@@ -192,7 +201,7 @@ int submit_to_checkpoint_code(struct submit_job *job, const struct submit_comman
 static int keep_request(struct submit_job *job, const struct submit_command *command, const char *value, const char *example,
                         struct error *err)
 {
-    if (ad_set_expr(job->ad, command->attribute, value, NULL) < 0)
+    if (submit_set_expr(job->ad, command->attribute, value, NULL) < 0)
         return error_set(err, ERR_INVALID, "%s = %.60s is no amount; write for example '%s = %s'", command->name, value,
                          command->name, example);
     submit_warn(job->parser, job->line, "%s = %.60s is an expression, which requests can not be yet; it is kept, but not used",
@@ -203,7 +212,7 @@ static int keep_request(struct submit_job *job, const struct submit_command *com
 int submit_to_cpus(struct submit_job *job, const struct submit_command *command, const char *value, struct error *err)
 {
     int64_t number = 1;
-    if (value && !parse_int(value, &number))
+    if (value && !submit_parse_int(value, &number))
         return keep_request(job, command, value, "2", err);
     if (check_range(command, number, err) < 0)
         return -1;
@@ -216,7 +225,7 @@ static int to_amount(struct submit_job *job, const struct submit_command *comman
 {
     int64_t bytes, number;
     if (!units_parse_bytes(value, unit, &bytes)) {
-        if (!parse_int(value, &number) || number > INT64_MAX / unit)
+        if (!submit_parse_int(value, &number) || number > INT64_MAX / unit)
             return keep_request(job, command, value, "2 GB", err);
         bytes = number * unit;
     }
@@ -247,7 +256,7 @@ static int parse_time(const struct submit_command *command, const char *value, i
 int submit_to_seconds(struct submit_job *job, const struct submit_command *command, const char *value, struct error *err)
 {
     int64_t us, seconds;
-    if (parse_int(value, &seconds))
+    if (submit_parse_int(value, &seconds))
         return submit_to_int(job, command, value, err);
     if (parse_time(command, value, &us, err) < 0)
         return -1;
@@ -291,11 +300,11 @@ int submit_to_signal(struct submit_job *job, const struct submit_command *comman
 int submit_to_retry_until(struct submit_job *job, const struct submit_command *command, const char *value, struct error *err)
 {
     int64_t code;
-    if (parse_int(value, &code) && code >= 0 && code <= 255) {
+    if (submit_parse_int(value, &code) && code >= 0 && code <= 255) {
         ad_set_int(job->ad, command->attribute, code);
         return 0;
     }
-    if (ad_set_expr(job->ad, command->attribute, value, err) < 0)
+    if (submit_set_expr(job->ad, command->attribute, value, err) < 0)
         return error_wrap(err, "'%s' is neither an exit code nor an expression", command->name);
     submit_warn(job->parser, job->line, "retry_until is used with an exit code only; the expression is kept, but not used yet");
     return 0;
@@ -307,7 +316,7 @@ int submit_to_later(struct submit_job *job, const struct submit_command *command
 {
     (void)err;
     submit_warn(job->parser, job->line, "'%s' is not used yet: %s", command->name, command->note);
-    if (command->attribute && ad_set_expr(job->ad, command->attribute, value, NULL) < 0)
+    if (command->attribute && submit_set_expr(job->ad, command->attribute, value, NULL) < 0)
         ad_set_string(job->ad, command->attribute, value);
     return 0;
 }

@@ -16,7 +16,7 @@ static const struct submit_key *key_of(const struct submit_parser *parser, const
 {
     const struct submit_command *found = submit_command_find(command);
     const struct submit_key *key = found ? parser->set[found - submit_commands] : NULL;
-    const char *text = key ? key->text : "";
+    const char *text = key ? submit_key_text(key) : "";
     while (isspace((unsigned char)*text))
         text++;
     return *text ? key : NULL;
@@ -75,7 +75,7 @@ int submit_to_override_entrypoint(struct submit_job *job, const struct submit_co
 static int refuse(const struct submit_parser *parser, const char *command, int line, struct error *err)
 {
     const struct submit_key *key = key_of(parser, command);
-    return error_wrap(err, "%s:%d", parser->options->file, key ? key->line : line);
+    return error_wrap(err, "%s:%d", key ? key->file : parser->file, key ? key->line : line);
 }
 
 int submit_check_image(const struct submit_parser *parser, const struct ad *ad, int line, struct error *err)

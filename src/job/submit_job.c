@@ -13,7 +13,6 @@
 
 #include "base/mem.h"
 
-#include <ctype.h>
 #include <string.h>
 
 /* One thing to evaluate: a command of the table or an attribute of the user's. */
@@ -25,6 +24,8 @@ struct entry {
 
 struct batch {
     struct submit_parser *parser;
+    struct submit_queue *queue;
+    const char *file; /* of the queue statement */
     struct entry *entries;
     size_t count, capacity;
     struct ad *fixed;
@@ -45,9 +46,25 @@ static void batch_release(struct batch *b)
     free(b->missing);
 }
 
-static int at_line(const struct batch *b, int line, struct error *err)
+/* Which job is made. */
+struct place {
+    int proc, step, row;
+};
+
+/* Puts before the error where the entry's text stands, with its column when that is known. */
+static int at_entry(const struct batch *b, const struct entry *entry, const struct submit_expander *failed, struct error *err)
 {
-    return error_wrap(err, "%s:%d", b->parser->options->file, line);
+    const struct submit_key *key = entry->key;
+    if (!key || !key->file)
+        return error_wrap(err, "%s:%d", b->file, b->line);
+    if (failed && key->column > 0 && !key->item)
+        return error_wrap(err, "%s:%d:%zu", key->file, key->line, (size_t)key->column + failed->fault);
+    return error_wrap(err, "%s:%d", key->file, key->line);
+}
+
+static int at_queue(const struct batch *b, struct error *err)
+{
+    return error_wrap(err, "%s:%d", b->file, b->line);
 }
 
 static void add_entry(struct batch *b, const struct submit_command *command, const struct submit_key *key)
@@ -66,38 +83,45 @@ static void collect_entries(struct batch *b)
         add_entry(b, NULL, parser->attributes[i]);
 }
 
-static char *trim(char *text)
+static int convert(struct submit_job *job, const struct entry *entry, const char *value, struct error *err)
 {
-    while (isspace((unsigned char)*text))
-        text++;
-    size_t len = strlen(text);
-    while (len > 0 && isspace((unsigned char)text[len - 1]))
-        text[--len] = '\0';
-    return text;
+    if (entry->command && (value || entry->command->always))
+        return entry->command->convert(job, entry->command, value, err);
+    return !entry->command && value ? submit_set_attribute(job, entry->key, value, err) : 0;
 }
 
-/* Puts the entry's attributes for one job into `ad`; *varies tells whether they depend on its number. */
-static int evaluate(struct batch *b, const struct entry *entry, int proc, int step, struct ad *ad, bool *varies,
-                    struct error *err)
+static uint64_t place_of(const struct entry *entry)
 {
-    struct submit_job job = { .parser = b->parser, .ad = ad, .line = entry->key ? entry->key->line : b->line };
-    struct submit_expander x = { .parser = b->parser, .line = job.line, .proc = proc, .step = step };
+    uint64_t hash = 0;
+    for (const char *p = entry->key ? entry->key->name : ""; *p; p++)
+        hash = hash * 131 + (unsigned char)*p;
+    return hash;
+}
+
+/* Puts the entry's attributes for one job into `ad`; *varies tells whether they depend on the job. */
+static int evaluate(struct batch *b, const struct entry *entry, struct place place, struct ad *ad, bool *varies, struct error *err)
+{
+    struct submit_parser *parser = b->parser;
+    const struct submit_key *key = entry->key;
+    struct submit_job job = { .parser = parser, .ad = ad, .line = key ? key->line : b->line };
+    struct submit_expander x = { .parser = parser, .line = job.line, .proc = place.proc, .step = place.step, .row = place.row,
+                                 .place = place_of(entry), .used_proc = key && key->item };
     auto_buf struct buf text = { 0 };
-    if (entry->key && submit_expand(&x, entry->key->text, &text, err) < 0)
-        return at_line(b, job.line, err);
+    const char *source = key ? submit_key_text(key) : NULL;
+    parser->file = key && key->file ? key->file : b->file;
+    if (source && submit_expand(&x, source, &text, err) < 0)
+        return at_entry(b, entry, &x, err);
     *varies = x.used_proc;
-    char *value = text.data ? trim(text.data) : NULL;
+    char *value = text.data ? submit_trim(text.data) : NULL;
     if (value && !*value)
         value = NULL;
-    int done = 0;
-    if (entry->command && (value || entry->command->always))
-        done = entry->command->convert(&job, entry->command, value, err);
-    else if (!entry->command && value)
-        done = submit_set_attribute(&job, entry->key, value, err);
-    if (done < 0)
-        return at_line(b, job.line, err);
+    if (convert(&job, entry, value, err) < 0) {
+        submit_tell_origins(&x, err);
+        return at_entry(b, entry, NULL, err);
+    }
     if (*varies && value)
-        b->parser->differences += strlen(value);
+        parser->differences += strlen(value);
+    parser->file = b->file;
     return 0;
 }
 
@@ -110,7 +134,7 @@ static bool shares_name(const struct ad *a, const struct ad *b)
 }
 
 /* Evaluates everything for the statement's first job and parts the entries. */
-static int evaluate_first(struct batch *b, int proc, struct error *err)
+static int evaluate_first(struct batch *b, struct place place, struct error *err)
 {
     auto_ad struct ad *varying = ad_new();
     b->fixed = ad_new();
@@ -118,7 +142,7 @@ static int evaluate_first(struct batch *b, int proc, struct error *err)
     for (size_t i = 0; i < b->count; i++) {
         struct entry *entry = &b->entries[i];
         auto_ad struct ad *part = ad_new();
-        if (evaluate(b, entry, proc, 0, part, &entry->varies, err) < 0)
+        if (evaluate(b, entry, place, part, &entry->varies, err) < 0)
             return -1;
         entry->varies = entry->varies || shares_name(part, varying);
         ad_update(entry->varies ? varying : b->fixed, part);
@@ -156,14 +180,14 @@ static void compare_fixed(struct batch *b)
     b->base_bytes = text.len;
 }
 
-static int make_job(struct batch *b, int proc, int step, struct ad **difference, struct error *err)
+static int make_job(struct batch *b, struct place place, struct ad **difference, struct error *err)
 {
     const struct ad *cluster = b->parser->out->cluster;
     auto_ad struct ad *varying = ad_new();
     auto_ad struct ad *own = ad_copy(b->base);
     bool varies;
     for (size_t i = 0; i < b->count; i++)
-        if (b->entries[i].varies && evaluate(b, &b->entries[i], proc, step, varying, &varies, err) < 0)
+        if (b->entries[i].varies && evaluate(b, &b->entries[i], place, varying, &varies, err) < 0)
             return -1;
     add_differences(cluster, varying, own);
     for (size_t i = 0; i < ad_count(varying); i++)
@@ -171,11 +195,11 @@ static int make_job(struct batch *b, int proc, int step, struct ad **difference,
             ad_remove(own, ad_name(varying, i));
     for (size_t i = 0; i < b->missing_count; i++)
         if (!ad_has(varying, b->missing[i]) && ad_set_expr(own, b->missing[i], "undefined", err) < 0)
-            return at_line(b, b->line, err);
+            return at_queue(b, err);
     b->parser->differences += b->base_bytes;
     if (b->parser->differences > SUBMIT_DIFFERENCES_MAX)
         return error_set(err, ERR_LIMIT, "%s:%d: the jobs differ from each other in more than %d MiB; submit fewer at once",
-                         b->parser->options->file, b->line, (int)(SUBMIT_DIFFERENCES_MAX >> 20));
+                         b->file, b->line, (int)(SUBMIT_DIFFERENCES_MAX >> 20));
     *difference = ad_count(own) > 0 ? steal(own) : NULL;
     return 0;
 }
@@ -188,24 +212,50 @@ static bool any_varies(const struct batch *b)
     return false;
 }
 
-int submit_make_jobs(struct submit_parser *parser, int count, int line, struct error *err)
+/* Makes room for the statement's jobs; returns the number of the first. */
+static size_t add_jobs(struct batch *b, size_t count)
 {
-    __attribute__((cleanup(batch_release))) struct batch b = { .parser = parser, .line = line };
+    struct submit *out = b->parser->out;
+    size_t from = out->proc_count;
+    out->procs = mem_grow(out->procs, &b->parser->proc_capacity, from + count, sizeof *out->procs);
+    memset(out->procs + from, 0, count * sizeof *out->procs);
+    out->proc_count += count;
+    return from;
+}
+
+static size_t count_items(const struct submit_queue *q)
+{
+    return q->from == SUBMIT_ITEMS_NONE ? 1 : (q->last - q->first - 1) / q->step + 1;
+}
+
+static int make_all(struct batch *b, size_t proc, struct error *err)
+{
+    struct submit *out = b->parser->out;
+    const struct submit_queue *q = b->queue;
+    for (size_t row = q->first; row < q->last; row += q->step) {
+        if (q->from != SUBMIT_ITEMS_NONE)
+            submit_take_item(b->queue, row);
+        for (int step = 0; step < q->count; step++, proc++)
+            if (proc > 0 && make_job(b, (struct place){ (int)proc, step, (int)row }, &out->procs[proc], err) < 0)
+                return -1;
+    }
+    return 0;
+}
+
+int submit_make_jobs(struct submit_parser *parser, struct submit_queue *queue, struct error *err)
+{
+    __attribute__((cleanup(batch_release))) struct batch b = { .parser = parser, .queue = queue, .file = parser->file, .line = queue->line };
     struct submit *out = parser->out;
     collect_entries(&b);
-    if (evaluate_first(&b, (int)out->proc_count, err) < 0)
+    if (queue->from != SUBMIT_ITEMS_NONE)
+        submit_take_item(queue, queue->first);
+    if (evaluate_first(&b, (struct place){ .proc = (int)out->proc_count, .row = (int)queue->first }, err) < 0)
         return -1;
     if (!out->cluster)
         out->cluster = ad_copy(b.first);
     compare_fixed(&b);
-    size_t from = out->proc_count, to = from + (size_t)count;
-    out->procs = mem_grow(out->procs, &parser->proc_capacity, to, sizeof *out->procs);
-    memset(out->procs + from, 0, (size_t)count * sizeof *out->procs);
-    out->proc_count = to;
+    size_t from = add_jobs(&b, count_items(queue) * (size_t)queue->count);
     if (from == 0 && !any_varies(&b))
         return 0;
-    for (size_t i = from == 0 ? 1 : from; i < to; i++)
-        if (make_job(&b, (int)i, (int)(i - from), &out->procs[i], err) < 0)
-            return -1;
-    return 0;
+    return make_all(&b, from, err);
 }

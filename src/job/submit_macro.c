@@ -6,8 +6,9 @@
  * Expansion is bounded in four ways, since a file of a few lines can ask for any amount of it: depth, macros per value, bytes
  * per value, and bytes of all values together.
  *
- *   text  = { char | "$$" [ "(" … ")" ] | macro }
- *   macro = "$(" name [ ":" text ] ")"
+ *   text     = { char | "$$" [ "(" … ")" ] | macro | function }
+ *   macro    = "$(" name [ ":" text ] ")"             name = { letter | digit | "_" | "." | macro }
+ *   function = "$" word "(" text ")"
  *
  * What only looks like a macro ("$(two words)", "$5") is text: it may be meant for a shell.
  */
@@ -16,68 +17,21 @@
 #include "base/mem.h"
 
 #include <ctype.h>
-#include <search.h>
 #include <string.h>
 #include <strings.h>
-
-/* ---- the table ---- */
-
-static int compare_keys(const void *a, const void *b)
-{
-    const struct submit_key *x = a, *y = b;
-    return strcasecmp(x->name, y->name);
-}
-
-static void keep(void *node)
-{
-    (void)node;
-}
-
-void submit_table_release(struct submit_table *table)
-{
-    tdestroy(table->tree, keep);
-    for (size_t i = 0; i < table->count; i++) {
-        free(table->keys[i]->name);
-        free(table->keys[i]->text);
-        free(table->keys[i]);
-    }
-    free(table->keys);
-    *table = (struct submit_table){ 0 };
-}
-
-struct submit_key *submit_table_find(const struct submit_table *table, const char *name)
-{
-    struct submit_key wanted = { .name = (char *)(uintptr_t)name };
-    void *node = tfind(&wanted, &table->tree, compare_keys);
-    return node ? *(struct submit_key **)node : NULL;
-}
-
-struct submit_key *submit_table_add(struct submit_table *table, const char *name)
-{
-    struct submit_key *key = submit_table_find(table, name);
-    if (key)
-        return key;
-    key = mem_new(struct submit_key);
-    key->name = mem_dup(name);
-    key->command = submit_command_find(name);
-    table->keys = mem_grow(table->keys, &table->capacity, table->count + 1, sizeof *table->keys);
-    table->keys[table->count++] = key;
-    if (!tsearch(key, &table->tree, compare_keys))
-        abort();
-    return key;
-}
 
 /* ---- finding macros in a text ---- */
 
 struct macro {
-    char name[SUBMIT_NAME_MAX];
+    const char *name;
+    size_t name_len;
+    bool composed;        /* the name has macros in it */
     const char *fallback; /* behind the colon; NULL if there is none */
     size_t fallback_len;
     const char *end; /* behind the closing parenthesis */
 };
 
-/* The parenthesis that closes the one before p; NULL if none does. */
-static const char *closing(const char *p)
+const char *submit_closing(const char *p)
 {
     for (int open = 1; *p; p++) {
         if (*p == '(')
@@ -88,7 +42,7 @@ static const char *closing(const char *p)
     return NULL;
 }
 
-static size_t name_length(const char *p)
+size_t submit_name_length(const char *p)
 {
     size_t len = 0;
     while (isalnum((unsigned char)p[len]) || p[len] == '_' || p[len] == '.')
@@ -104,42 +58,73 @@ static const char *find_macro(const char *p)
     return p;
 }
 
-/* The name of the macro that may start at p, which points at "$("; false when it cannot be one. */
-static bool read_name(const char *p, struct macro *m)
+static int unclosed(const char *p, struct error *err)
 {
-    const char *from = p + 2;
-    size_t len = name_length(from);
-    if (len == 0 || len >= sizeof m->name || (from[len] && from[len] != ')' && from[len] != ':'))
-        return false;
-    memcpy(m->name, from, len);
-    m->name[len] = '\0';
-    m->fallback = from[len] == ':' ? from + len + 1 : NULL;
-    m->end = from + len;
-    return true;
+    return error_set(err, ERR_INVALID, "'%.40s' is never closed; add ')'", p);
 }
 
-/* Finds the end of the macro whose name was read; false when it is never closed. */
-static bool read_end(struct macro *m)
+/* The macro that may start at p, which points at "$(". */
+enum { NO_MACRO = 1 };
+static int read_macro(const char *p, struct macro *m, struct error *err)
 {
-    const char *end = closing(m->end);
+    const char *at = p + 2;
+    *m = (struct macro){ .name = at };
+    for (;;) {
+        at += submit_name_length(at);
+        if (at[0] != '$' || at[1] != '(')
+            break;
+        const char *end = submit_closing(at + 2);
+        if (!end)
+            return unclosed(p, err);
+        m->composed = true;
+        at = end + 1;
+    }
+    m->name_len = (size_t)(at - m->name);
+    if (m->name_len == 0 || (*at && *at != ')' && *at != ':') || (!m->composed && m->name_len >= SUBMIT_NAME_MAX))
+        return NO_MACRO;
+    m->fallback = *at == ':' ? at + 1 : NULL;
+    const char *end = submit_closing(at);
     if (!end)
-        return false;
+        return unclosed(p, err);
     m->fallback_len = m->fallback ? (size_t)(end - m->fallback) : 0;
     m->end = end + 1;
-    return true;
+    return 0;
+}
+
+static void note_use(struct submit_parser *parser, const char *name, size_t len)
+{
+    char copy[SUBMIT_NAME_MAX];
+    if (len == 0 || len >= sizeof copy || isdigit((unsigned char)*name))
+        return;
+    memcpy(copy, name, len);
+    copy[len] = '\0';
+    if (parser->table.count < SUBMIT_NAMES_MAX || submit_table_find(&parser->table, copy))
+        submit_table_add(&parser->table, copy)->used = true;
 }
 
 void submit_note_uses(struct submit_parser *parser, const char *text)
 {
-    struct macro m;
-    for (const char *p = find_macro(text); p; p = find_macro(p + 2))
-        if (read_name(p, &m) && (parser->table.count < SUBMIT_NAMES_MAX || submit_table_find(&parser->table, m.name)))
-            submit_table_add(&parser->table, m.name)->used = true;
+    for (const char *p = strchr(text, '$'); p; p = strchr(p + 1, '$')) {
+        size_t function = submit_function_length(p + 1);
+        const char *name = p + 1 + function + 1;
+        if (p[1] != '(' && function == 0)
+            continue;
+        for (;;) { /* a function's arguments can be names, too */
+            name += strspn(name, " \t");
+            size_t len = submit_name_length(name);
+            const char *behind = name + len + strspn(name + len, " \t");
+            if (*behind == ')' || *behind == ',' || *behind == ':')
+                note_use(parser, name, len);
+            if (function == 0 || *behind != ',')
+                break;
+            name = behind + 1;
+        }
+    }
 }
 
 /* ---- expansion ---- */
 
-static int charge(struct submit_parser *parser, size_t bytes, struct error *err)
+int submit_charge(struct submit_parser *parser, size_t bytes, struct error *err)
 {
     parser->work += bytes;
     if (parser->work > SUBMIT_WORK_MAX)
@@ -156,11 +141,6 @@ static int check_size(const struct buf *out, struct error *err)
     return 0;
 }
 
-static int unclosed(const char *p, struct error *err)
-{
-    return error_set(err, ERR_INVALID, "'%.40s' is never closed; add ')'", p);
-}
-
 int submit_expand_self(struct submit_parser *parser, const char *name, const char *text, struct buf *out, struct error *err)
 {
     const struct submit_key *key = submit_table_find(&parser->table, name);
@@ -172,142 +152,232 @@ int submit_expand_self(struct submit_parser *parser, const char *name, const cha
         buf_add(out, at, p ? (size_t)(p - at) : strlen(at));
         if (!p)
             break;
-        bool self = (p == text || p[-1] != '$') && read_name(p, &m) && strcasecmp(m.name, name) == 0;
-        if (self && !read_end(&m))
-            return unclosed(p, err);
+        bool self = (p == text || p[-1] != '$') && strncasecmp(p + 2, name, strlen(name)) == 0;
+        if (self) {
+            int r = read_macro(p, &m, err);
+            if (r < 0)
+                return -1;
+            self = r == 0 && m.name_len == strlen(name);
+        }
         if (!self)
             buf_add(out, p, 2);
-        else if (old)
+        else if (old && (*old || !m.fallback))
             buf_text(out, old);
         else
             buf_add(out, m.fallback, m.fallback_len);
         at = self ? m.end : p + 2;
     }
-    if (charge(parser, out->len, err) < 0)
+    if (submit_charge(parser, out->len, err) < 0)
         return -1;
     return check_size(out, err);
 }
 
-/* Macros that are not set by the file. Those of the queue forms with items are here for files that use them without. */
-static bool expand_builtin(struct submit_expander *x, const char *name, struct buf *out)
+static uint64_t mix(uint64_t hash, const char *text)
 {
-    static const char *const cluster[] = { "Cluster", "ClusterId" };
-    static const char *const proc[] = { "Process", "ProcId" };
-    for (size_t i = 0; i < 2; i++) {
-        if (strcasecmp(name, cluster[i]) == 0) {
-            x->parser->out->uses_cluster = true;
-            buf_printf(out, "%d", x->parser->options->cluster);
-            return true;
-        }
-        if (strcasecmp(name, proc[i]) == 0) {
-            x->used_proc = true;
-            buf_printf(out, "%d", x->proc);
-            return true;
-        }
-    }
-    if (strcasecmp(name, "Step") == 0) {
-        x->used_proc = true;
-        buf_printf(out, "%d", x->step);
-        return true;
-    }
-    if (strcasecmp(name, "Row") == 0 || strcasecmp(name, "ItemIndex") == 0)
-        buf_char(out, '0');
-    else if (strcasecmp(name, "DOLLAR") == 0)
-        buf_char(out, '$');
-    else
-        return false;
-    return true;
+    for (; *text; text++)
+        hash = (hash ^ (unsigned char)tolower((unsigned char)*text)) * 0x100000001b3;
+    return hash;
 }
 
-static int expand(struct submit_expander *x, const char *text, size_t len, int depth, struct buf *out, struct error *err);
+static void note_origin(struct submit_expander *x, const struct submit_key *key)
+{
+    for (int i = 0; i < x->origin_count; i++)
+        if (x->origins[i] == key)
+            return;
+    if (x->origin_count < (int)(sizeof x->origins / sizeof x->origins[0]))
+        x->origins[x->origin_count++] = key;
+}
 
-static int expand_macro(struct submit_expander *x, const struct macro *m, int depth, struct buf *out, struct error *err)
+/* The text of a key in place of its name. */
+static int expand_key(struct submit_expander *x, struct submit_key *key, const char *text, int depth, struct buf *out,
+                      struct error *err)
+{
+    uint64_t place = x->place;
+    note_origin(x, key);
+    key->used = true;
+    x->used_proc = x->used_proc || key->item;
+    if (key->expanding)
+        return error_set(err, ERR_INVALID, "'$(%.60s)' refers to itself; write it without itself on one of these lines", key->name);
+    if (!strchr(text, '$')) {
+        buf_text(out, text);
+        return submit_charge(x->parser, strlen(text), err) < 0 ? -1 : check_size(out, err);
+    }
+    if (depth + 1 >= SUBMIT_MACRO_DEPTH_MAX)
+        return error_set(err, ERR_LIMIT, "'$(%.40s)' is nested more than %d deep; put values in directly", key->name,
+                         SUBMIT_MACRO_DEPTH_MAX);
+    x->frames[x->frame_count++] = key;
+    key->expanding = true;
+    x->place = mix(0xcbf29ce484222325, key->name); /* wherever it is used, it is the same choice */
+    int done = submit_expand_part(x, text, strlen(text), depth + 1, out, err);
+    key->expanding = false;
+    x->place = place;
+    if (done == 0)
+        x->frame_count--;
+    return done;
+}
+
+int submit_expand_name(struct submit_expander *x, const char *name, int depth, struct buf *out, bool *found, struct error *err)
 {
     if (++x->steps > SUBMIT_MACRO_STEPS_MAX)
         return error_set(err, ERR_LIMIT, "more than %d macros are expanded for one value; '$(%.40s)' is the last",
-                         SUBMIT_MACRO_STEPS_MAX, m->name);
-    if (depth >= SUBMIT_MACRO_DEPTH_MAX)
-        return error_set(err, ERR_LIMIT, "'$(%.40s)' is nested more than %d deep; does it refer to itself?", m->name,
-                         SUBMIT_MACRO_DEPTH_MAX);
-    if (expand_builtin(x, m->name, out))
+                         SUBMIT_MACRO_STEPS_MAX, name);
+    *found = true;
+    if (submit_fixed_macro(x, name, out))
         return 0;
-    const struct submit_key *key = submit_table_find(&x->parser->table, m->name);
-    if (key && key->text)
-        return expand(x, key->text, strlen(key->text), depth + 1, out, err);
-    if (m->fallback)
-        return expand(x, m->fallback, m->fallback_len, depth + 1, out, err);
-    submit_warn(x->parser, x->line,
-                "'$(%.60s)' is not set anywhere above and expands to nothing; write '$(%.60s:)' if that is meant", m->name, m->name);
+    struct submit_key *key = submit_table_find(&x->parser->table, name);
+    const char *text = key ? submit_key_text(key) : NULL;
+    if (text)
+        return expand_key(x, key, text, depth, out, err);
+    *found = submit_default_macro(x, name, out);
     return 0;
 }
 
-static const char *const functions[] = {
-    "ENV", "INT", "REAL", "STRING", "CHOICE", "RANDOM_CHOICE", "RANDOM_INTEGER", "SUBSTR", "BASENAME", "DIRNAME", "EVAL",
-};
-
-/* The length of a function's name at p ("$ENV(": 3), 0 when there is none. $F takes letters that say what to take. */
-static size_t function_length(const char *p)
+static int expand_macro(struct submit_expander *x, const struct macro *m, const char *name, int depth, struct buf *out,
+                        struct error *err)
 {
-    size_t len = name_length(p);
-    if (p[len] != '(')
+    bool found;
+    size_t before = out->len;
+    if (submit_expand_name(x, name, depth, out, &found, err) < 0)
+        return -1;
+    if (m->fallback && out->len == before)
+        return submit_expand_part(x, m->fallback, m->fallback_len, depth + 1, out, err);
+    if (!found)
+        submit_warn(x->parser, x->line,
+                    "'$(%.60s)' is not set anywhere above and expands to nothing; write '$(%.60s:)' if that is meant", name, name);
+    return 0;
+}
+
+/* The macro's name with the macros in it expanded. Outcome NO_MACRO when that is no name. */
+static int compose_name(struct submit_expander *x, const struct macro *m, int depth, struct buf *name, struct error *err)
+{
+    if (m->composed && submit_expand_part(x, m->name, m->name_len, depth + 1, name, err) < 0)
+        return -1;
+    if (!m->composed)
+        buf_add(name, m->name, m->name_len);
+    if (m->composed && (name->len == 0 || name->len >= SUBMIT_NAME_MAX || submit_name_length(buf_cstr(name)) != name->len))
+        return NO_MACRO;
+    return 0;
+}
+
+static int expand_parenthesis(struct submit_expander *x, const char **text, int depth, struct buf *out, struct error *err)
+{
+    const char *p = *text;
+    struct macro m;
+    auto_buf struct buf name = { 0 };
+    int r = read_macro(p, &m, err);
+    if (r == 0)
+        r = compose_name(x, &m, depth, &name, err);
+    if (r < 0)
+        return -1;
+    if (r == NO_MACRO) {
+        buf_char(out, '$');
+        *text = p + 1;
         return 0;
-    for (size_t i = 0; i < sizeof functions / sizeof functions[0]; i++)
-        if (strlen(functions[i]) == len && strncmp(p, functions[i], len) == 0)
-            return len;
-    return len > 0 && *p == 'F' && strspn(p + 1, "fpduwnxbqa") == len - 1 ? len : 0;
+    }
+    *text = m.end;
+    return expand_macro(x, &m, buf_cstr(&name), depth, out, err);
 }
 
 /* Expands what stands at a dollar sign and moves *text behind it. */
 static int expand_dollar(struct submit_expander *x, const char **text, int depth, struct buf *out, struct error *err)
 {
-    const char *p = *text;
-    struct macro m;
+    const char *p = *text, *end;
+    size_t function;
+    if (p[1] == '(')
+        return expand_parenthesis(x, text, depth, out, err);
     if (p[1] == '$') { /* for the place where the job runs */
-        const char *end = p[2] == '(' ? closing(p + 3) : p + 1;
+        end = p[2] == '(' ? submit_closing(p + 3) : p + 1;
         if (!end)
             return unclosed(p, err);
         *text = end + 1;
         buf_add(out, p, (size_t)(*text - p));
         return 0;
     }
-    size_t function = function_length(p + 1);
-    if (function > 0)
-        return error_set(err, ERR_INVALID, "the function '$%.*s(…)' is not supported yet; write its result instead",
-                         (int)function, p + 1);
-    if (p[1] != '(' || !read_name(p, &m)) {
+    function = submit_function_length(p + 1);
+    if (function == 0) {
+        submit_warn_function(x, p + 1);
         buf_char(out, '$');
         *text = p + 1;
         return 0;
     }
-    if (!read_end(&m))
+    const char *body = p + 1 + function + 1;
+    end = submit_closing(body);
+    if (!end)
         return unclosed(p, err);
-    *text = m.end;
-    return expand_macro(x, &m, depth, out, err);
+    *text = end + 1;
+    return submit_call(x, p + 1, function, body, (size_t)(end - body), depth, out, err);
 }
 
-static int expand(struct submit_expander *x, const char *text, size_t len, int depth, struct buf *out, struct error *err)
+int submit_expand_part(struct submit_expander *x, const char *text, size_t len, int depth, struct buf *out, struct error *err)
 {
+    if (depth >= SUBMIT_MACRO_DEPTH_MAX)
+        return error_set(err, ERR_LIMIT, "macros are nested more than %d deep; put values in directly", SUBMIT_MACRO_DEPTH_MAX);
     if (!memchr(text, '$', len)) {
         buf_add(out, text, len);
     } else {
         auto_free char *copy = mem_dup_n(text, len);
-        const char *p = copy;
-        while (*p) {
+        uint64_t place = x->place;
+        for (const char *p = copy; *p;) {
             size_t plain = strcspn(p, "$");
             buf_add(out, p, plain);
             p += plain;
+            if (depth == 0)
+                x->fault = (size_t)(p - copy);
+            x->place = place * 31 + (uint64_t)(p - copy);
             if (*p && expand_dollar(x, &p, depth, out, err) < 0)
                 return -1;
         }
+        x->place = place;
     }
-    if (charge(x->parser, len + 16, err) < 0)
+    if (submit_charge(x->parser, len + 16, err) < 0)
         return -1;
     return check_size(out, err);
+}
+
+/* "$(A) of line 2, $(B) of items.txt:7": of a long chain the first ones and the last. */
+static void print_chain(const struct submit_expander *x, const struct submit_key *const *keys, int count, struct buf *out)
+{
+    enum { SHOWN = 3 };
+    for (int i = 0; i < count; i++) {
+        const struct submit_key *key = keys[i];
+        bool elsewhere = key->file && x->parser->file && strcmp(key->file, x->parser->file) != 0;
+        if (i >= SHOWN && i < count - 1) {
+            buf_text(out, i == SHOWN ? ", …" : "");
+            continue;
+        }
+        buf_printf(out, "%s$(%.40s) of ", i ? ", " : "", key->name);
+        if (elsewhere)
+            buf_printf(out, "%.60s:%d", key->file, key->line);
+        else
+            buf_printf(out, "line %d", key->line);
+    }
+}
+
+static int tell_chain(const struct submit_expander *x, struct error *err)
+{
+    auto_buf struct buf text = { 0 };
+    print_chain(x, x->frames, x->frame_count, &text);
+    return x->frame_count ? error_wrap(err, "in the expansion of %s", buf_cstr(&text)) : -1;
+}
+
+int submit_tell_origins(const struct submit_expander *x, struct error *err)
+{
+    auto_buf struct buf text = { 0 };
+    print_chain(x, x->origins, x->origin_count, &text);
+    return x->origin_count ? error_wrap(err, "with %s", buf_cstr(&text)) : -1;
 }
 
 int submit_expand(struct submit_expander *x, const char *text, struct buf *out, struct error *err)
 {
     out->max = SUBMIT_VALUE_MAX;
     x->steps = 0;
-    return expand(x, text, strlen(text), 0, out, err);
+    x->frame_count = x->origin_count = 0;
+    if (submit_expand_part(x, text, strlen(text), 0, out, err) < 0)
+        return tell_chain(x, err);
+    return 0;
+}
+
+struct submit_expander submit_expander_here(struct submit_parser *parser, int line)
+{
+    return (struct submit_expander){ .parser = parser, .line = line, .proc = (int)parser->out->proc_count };
 }

@@ -1,6 +1,7 @@
 #include "job/submit_parts.h"
 
 #include <ctype.h>
+#include <limits.h>
 #include <string.h>
 
 /* Length of the well-formed UTF-8 sequence at p (RFC 3629: no surrogates, no overlong forms), 0 if there is none. */
@@ -54,6 +55,15 @@ static bool take_line(struct submit_reader *r, const char **text, size_t *len)
     return true;
 }
 
+/* The column of `text` in its line. */
+static int first_column(const struct submit_reader *r, const char *text)
+{
+    const char *from = text;
+    while (from > r->text && from[-1] != '\n')
+        from--;
+    return text - from < INT_MAX ? (int)(text - from) + 1 : 0;
+}
+
 /* A comment between the lines of a continued one is left out; a comment's own backslash does not continue it. */
 int submit_read(struct submit_reader *r, struct buf *line, int *number, struct error *err)
 {
@@ -64,9 +74,11 @@ int submit_read(struct submit_reader *r, struct buf *line, int *number, struct e
     if (r->at == 0 && r->len >= 3 && memcmp(r->text, "\xEF\xBB\xBF", 3) == 0)
         r->at = 3;
     while (take_line(r, &text, &len)) {
-        if (!open)
+        if (!open) {
             *number = r->line;
-        if ((len > 0 && *text == '#') || (len == 0 && !open))
+            r->column = first_column(r, text);
+        }
+        if ((len > 0 && *text == '#' && !r->items) || (len == 0 && !open))
             continue;
         if (check_bytes(text, len, err) < 0) {
             *number = r->line;
@@ -77,6 +89,7 @@ int submit_read(struct submit_reader *r, struct buf *line, int *number, struct e
         if (!more)
             return 0;
         open = true;
+        r->column = 0;
     }
     return line->len > 0 ? 0 : SUBMIT_END;
 }

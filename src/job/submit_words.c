@@ -2,7 +2,7 @@
  * Commands whose value is a list: arguments, environment, files, and the directory that file names start from.
  *
  * Arguments and environment come in two syntaxes. A value in double quotes is the new one; within it "" is one double quote,
- * and the rest is what command_split takes. Anything else is the old one, where a double quote must be written \".
+ * and the rest is what command_split takes. Anything else is the old one, where a double quote in arguments must be written \".
  */
 #include "job/submit_parts.h"
 
@@ -32,8 +32,9 @@ static int unquote_new(const struct submit_command *command, const char *value, 
 
 static int unquote_old(const struct submit_command *command, const char *value, struct buf *out, struct error *err)
 {
+    bool literal = strcmp(command->name, "environment") == 0; /* a quote is one of the value's own there */
     for (const char *p = value; *p; p++) {
-        if (*p == '"')
+        if (*p == '"' && !literal)
             return error_set(err, ERR_INVALID,
                              "%s has a double quote in its middle; put the whole value into double quotes, or write \\\" for a "
                              "quote of its own", command->name);

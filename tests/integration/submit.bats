@@ -128,7 +128,7 @@ sub() { printf '%s\n' "$@" >a.sub; }
 }
 
 @test "a wrong command line is status 2, with the usage" {
-    run stint submit
+    run stint submit a.sub b.sub
     [ "$status" = 2 ]
     [[ "$output" == *"usage: stint submit"* ]]
     run stint submit --nope a.sub

@@ -196,7 +196,7 @@ static struct ref ref_binary(const char *op, struct ref a, struct ref b)
 
 /* ---- random trees, written with all their parentheses ---- */
 
-static const char *const operators[] = { "||", "&&", "|", "^",  "&",  "==",  "!=", "=?=", "=!=", "<", "<=",
+static const char *const operators[] = { "||", "&&", "|",  "^",  "&",   "==", "!=", "=?=", "=!=", "<", "<=",
                                          ">",  ">=", "<<", ">>", ">>>", "+",  "-",  "*",   "/",   "%" };
 
 static struct ref grow(int depth, struct buf *out);
@@ -251,8 +251,8 @@ static struct ref grow(int depth, struct buf *out)
 static void assert_value(const struct value *value, struct ref expected, const char *text)
 {
     static const enum value_kind kinds[] = {
-        [REF_UNDEFINED] = VALUE_UNDEFINED, [REF_ERROR] = VALUE_ERROR,   [REF_BOOL] = VALUE_BOOL,
-        [REF_INT] = VALUE_INT,             [REF_STRING] = VALUE_STRING,
+        [REF_UNDEFINED] = VALUE_UNDEFINED, [REF_ERROR] = VALUE_ERROR, [REF_BOOL] = VALUE_BOOL, [REF_INT] = VALUE_INT,
+        [REF_STRING] = VALUE_STRING,
     };
     bool same = value->kind == kinds[expected.kind];
     if (same && expected.kind == REF_BOOL)
@@ -309,7 +309,8 @@ static void random_trees_have_the_reference_evaluators_value_however_they_are_wr
 
 static int level_of(const char *op)
 {
-    static const char *const levels[] = { "|| ", "&& ", "| ", "^ ", "& ", "== != =?= =!= ", "< <= > >= ", "<< >> >>> ", "+ - ", "* / % " };
+    static const char *const levels[] = { "|| ",        "&& ",        "| ",   "^ ",    "& ", "== != =?= =!= ",
+                                          "< <= > >= ", "<< >> >>> ", "+ - ", "* / % " };
     char padded[8];
     snprintf(padded, sizeof padded, "%s ", op);
     for (int i = 0; i < (int)COUNT(levels); i++)
@@ -414,8 +415,9 @@ static void random_ads_survive_text_json_and_copying(void **state)
 
 /* ---- times ---- */
 
-static const char *const formats[] = { "%a", "%A", "%b", "%B", "%c", "%d", "%D", "%e", "%F", "%h", "%H", "%I", "%j", "%m", "%M", "%n",
-                                       "%p", "%r", "%R", "%S", "%t", "%T", "%u", "%U", "%w", "%W", "%x", "%X", "%y", "%Y", "%%", "x" };
+static const char *const formats[] = { "%a", "%A", "%b", "%B", "%c", "%d", "%D", "%e", "%F", "%h", "%H",
+                                       "%I", "%j", "%m", "%M", "%n", "%p", "%r", "%R", "%S", "%t", "%T",
+                                       "%u", "%U", "%w", "%W", "%x", "%X", "%y", "%Y", "%%", "x" };
 
 /* The C library's calendar is the reference, in the "C" locale. */
 static void times_are_formatted_as_strftime_does(void **state)

@@ -129,6 +129,29 @@ static void mentions_are_found_wherever_they_are(void **state)
     }
 }
 
+static void a_function_that_there_is_not_is_named(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        const char *unknown;
+    } cases[] = {
+        { "1 + size(x)", NULL },
+        { "STRCAT(\"a\", toupper(b))", NULL },
+        { "1 || { [ a = regex(\"x\", y) ] }", "regex" },
+        { "strcat(nosuch(1), other(2))", "nosuch" },
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct ad_expr *expr = expr_of(cases[i].text);
+        const char *unknown = ad_expr_unknown_function(expr);
+        if (!cases[i].unknown)
+            assert_null(unknown);
+        else
+            assert_string_equal(unknown, cases[i].unknown);
+        ad_expr_free(expr);
+    }
+}
+
 static void in_old_strings_a_backslash_means_itself(void **state)
 {
     (void)state;
@@ -251,14 +274,14 @@ static void no_evaluation_passes_its_budget(void **state)
         "sum(Each)",
         "eval(Loop)",
     };
-    auto_ad struct ad *ad = from_text(
-        "Twice0 = \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"\nList0 = { 1 }\n"
-        "X = evalInEachContext(X, { [ a = 1 ] })\nY = evalInEachContext(Z, { [ a = 1 ], [ a = 2 ] })\n"
-        "Z = evalInEachContext(Y, { [ a = 1 ], [ a = 2 ] })\nW = { W, W }\n"
-        "Ten = { [ ], [ ], [ ], [ ], [ ], [ ], [ ], [ ], [ ], [ ] }\n"
-        "E1 = evalInEachContext(1, Ten)\nE2 = evalInEachContext(E1, Ten)\nE3 = evalInEachContext(E2, Ten)\n"
-        "E4 = evalInEachContext(E3, Ten)\nE5 = evalInEachContext(E4, Ten)\nEach = evalInEachContext(E5, Ten)\n"
-        "Loop = \"eval(Loop)\"\nNames = aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab_b");
+    auto_ad struct ad *ad =
+        from_text("Twice0 = \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"\nList0 = { 1 }\n"
+                  "X = evalInEachContext(X, { [ a = 1 ] })\nY = evalInEachContext(Z, { [ a = 1 ], [ a = 2 ] })\n"
+                  "Z = evalInEachContext(Y, { [ a = 1 ], [ a = 2 ] })\nW = { W, W }\n"
+                  "Ten = { [ ], [ ], [ ], [ ], [ ], [ ], [ ], [ ], [ ], [ ] }\n"
+                  "E1 = evalInEachContext(1, Ten)\nE2 = evalInEachContext(E1, Ten)\nE3 = evalInEachContext(E2, Ten)\n"
+                  "E4 = evalInEachContext(E3, Ten)\nE5 = evalInEachContext(E4, Ten)\nEach = evalInEachContext(E5, Ten)\n"
+                  "Loop = \"eval(Loop)\"\nNames = aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab_b");
     auto_buf struct buf big = { 0 };
     auto_buf struct buf items = { 0 };
     auto_buf struct buf settings = { 0 };
@@ -319,6 +342,7 @@ int main(void)
         cmocka_unit_test(an_attributes_expression_is_copied_out_and_in),
         cmocka_unit_test(clauses_are_the_operands_of_the_chain_at_the_top),
         cmocka_unit_test(mentions_are_found_wherever_they_are),
+        cmocka_unit_test(a_function_that_there_is_not_is_named),
         cmocka_unit_test(in_old_strings_a_backslash_means_itself),
         cmocka_unit_test(values_of_every_kind_are_handed_out_whole),
         cmocka_unit_test(local_time_is_the_scopes),

@@ -2,6 +2,7 @@
 #include "base/mem.h"
 #include "job/command.h"
 #include "job/submit.h"
+#include "submit_world.h"
 
 #include <dirent.h>
 #include <setjmp.h>
@@ -16,7 +17,9 @@
 #define TALK TEST_CASES "/../../../shared/cases/talk/counting.sub"
 #define MANUAL TEST_CASES "/../../man/stint-submit.5.scd"
 
-static const struct submit_options options = { .file = "toy.sub", .cwd = "/home/alice", .cluster = 42 };
+static const struct submit_options options = {
+    .file = "toy.sub", .cwd = "/home/alice", .cluster = 42, .seed = 7, .outside = &world, .predefined = world_macros,
+};
 
 static char *read_all(const char *path, size_t *len)
 {
@@ -116,11 +119,24 @@ static bool check_difference(const struct submit *s, const char *want, struct bu
     return strcmp(buf_cstr(got), want) == 0;
 }
 
+/* The words that the program gets, "[one][two]". */
+static bool check_words(const struct submit *s, bool environment, const char *want, struct buf *got)
+{
+    auto_command_list struct command_list list = { 0 };
+    if ((environment ? command_environment : command_arguments)(s->cluster, &list, NULL) < 0)
+        return false;
+    for (size_t i = 0; i < list.count; i++)
+        buf_printf(got, "[%s]", list.items[i]);
+    return strcmp(buf_cstr(got), want) == 0;
+}
+
 static bool check_warning(const struct submit *s, const char *want, struct buf *got)
 {
     bool found = strcmp(want, "none") == 0 && s->warning_count == 0;
     for (size_t i = 0; i < s->warning_count; i++) {
-        auto_free char *text = mem_printf("%d: %s", s->warnings[i].line, s->warnings[i].text);
+        bool elsewhere = strcmp(s->warnings[i].file, options.file) != 0;
+        auto_free char *text = mem_printf("%s%s%d: %s", elsewhere ? s->warnings[i].file : "", elsewhere ? ":" : "",
+                                          s->warnings[i].line, s->warnings[i].text);
         found = found || strcmp(text, want) == 0;
         buf_printf(got, "[%s]", text);
     }
@@ -140,6 +156,11 @@ static bool check_case(const char *kind, const char *text, size_t len, const cha
         good = check_ad(&s, want, got);
     } else if (strcmp(kind, "diff") == 0) {
         good = check_difference(&s, want, got);
+    } else if (strcmp(kind, "args") == 0 || strcmp(kind, "env") == 0) {
+        good = check_words(&s, strcmp(kind, "env") == 0, want, got);
+    } else if (strcmp(kind, "jobs") == 0) {
+        buf_printf(got, "%zu", s.proc_count);
+        good = strcmp(buf_cstr(got), want) == 0;
     } else if (strcmp(kind, "warn") == 0) {
         good = check_warning(&s, want, got);
     } else {
@@ -270,10 +291,10 @@ static void lines_of_commands_are_known(void **state)
     struct submit s;
     (void)state;
     parse_good("executable = a\nlog = x\n\nstdin = i\nlog = y\nqueue\n", &s);
-    assert_int_equal(submit_line(&s, "executable"), 1);
-    assert_int_equal(submit_line(&s, "log"), 5);
-    assert_int_equal(submit_line(&s, "input"), 4);
-    assert_int_equal(submit_line(&s, "output"), 0);
+    assert_int_equal(submit_line(&s, "executable", NULL), 1);
+    assert_int_equal(submit_line(&s, "log", NULL), 5);
+    assert_int_equal(submit_line(&s, "input", NULL), 4);
+    assert_int_equal(submit_line(&s, "output", NULL), 0);
     submit_release(&s);
 }
 
@@ -393,7 +414,10 @@ static void files_that_grow_without_end_are_refused_in_time(void **state)
         { "executable = a\nA = ", "$(A:", 250000, "\nqueue\n", "never closed" },
         { "executable = a\noutput = ", "$$(", 340000, "\nqueue\n", "never closed" },
         { "executable = a\noutput = ", "$(b:)", 150000, "\nqueue\n", "macros are expanded for one value" },
-        { "executable = a\noutput = ", "$(", 500000, "\nqueue\n", NULL },
+        { "executable = a\noutput = ", "$(", 500000, "\nqueue\n", "never closed" },
+        { "executable = a\noutput = ", "$( ", 300000, "\nqueue\n", NULL },
+        { "executable = a\noutput = ", "$INT(", 200000, "\nqueue\n", "never closed" },
+        { "executable = a\nn = 1\noutput = ", "$INT(n)", 110000, "\nqueue\n", "macros are expanded for one value" },
         { "executable = a\narguments = \"", "'' ", 300000, "\"\nqueue\n", NULL },
         { "executable = a\nrequirements = ", "(", 500000, "\nqueue\n", "expression" },
         { "executable = a\n", "queue\n", 100001, "", "queue statements" },
@@ -423,7 +447,7 @@ static void doubling_macros_are_bounded(void **state)
     for (int i = 0; i < 31; i++)
         buf_printf(&text, "m%d = $(m%d)$(m%d)\n", i, i + 1, i + 1);
     buf_text(&text, "m31 =\noutput = $(m0)\nqueue\n");
-    expect_failure(buf_cstr(&text), text.len, ERR_LIMIT, "toy.sub:34: more than 100000 macros");
+    expect_failure(buf_cstr(&text), text.len, ERR_LIMIT, "more than 100000 macros");
 }
 
 static void many_names_are_read_in_time(void **state)
