@@ -3,7 +3,7 @@
 #   make check   installs what the tests need, builds with sanitizers, and runs them all
 # Everything else is Meson's: meson setup build && ninja -C build && meson install -C build
 
-.PHONY: all criu demo check bench install clean
+.PHONY: all criu demo check bench install install-condor-names uninstall-condor-names clean
 
 all: build/release/build.ninja criu
 	ninja -C build/release
@@ -31,6 +31,17 @@ bench: all
 
 install: all
 	meson install -C build/release
+
+# HTCondor's commands as links to stint, for scripts and workflow tools that call them: stint-condor(7). Not where HTCondor is
+# installed: a command that is there and no link to stint stays.
+PREFIX ?= /usr/local
+CONDOR_NAMES = submit q history rm hold release vacate_job status wait userprio version
+
+install-condor-names:
+	@tools/condor-names install "$(DESTDIR)$(PREFIX)/bin" $(CONDOR_NAMES)
+
+uninstall-condor-names:
+	@tools/condor-names uninstall "$(DESTDIR)$(PREFIX)/bin" $(CONDOR_NAMES)
 
 clean:
 	rm -rf build

@@ -17,7 +17,7 @@ row() {
     job) echo base ad ;;
     policy | queue | backend | cli) echo base ad job ;;
     engine) echo base ad job store context ;;
-    runner) echo base ad job store context engine ;;
+    runner) echo base ad job policy store context engine ;;
     pool) echo base ad store context job policy queue engine backend ;;
     sim) echo base ad job policy ;;
     *) return 1 ;;

@@ -1,6 +1,7 @@
 #include "cli/ckpt.h"
 
 #include "base/mem.h"
+#include "cli/select.h"
 #include "job/id.h"
 
 #include <inttypes.h>
@@ -33,6 +34,33 @@ int ckpt_body(const struct cli_call *call, size_t count, struct ad **body, struc
     }
     *body = steal(ad);
     return 0;
+}
+
+/* Jobs that a constraint means are named like operands: asked for none, the pool would take all. */
+static int add_constrained(const struct cli_call *call, struct ad *body, struct error *err)
+{
+    auto_api struct api *api = NULL;
+    auto_select_jobs struct select_jobs jobs = { 0 };
+    char text[JOB_ID_TEXT_MAX];
+    int r = select_check_constraint(call, err);
+    if (r < 0 || !cli_given(call, "constraint"))
+        return r;
+    if (api_open(API_START_IF_WANTED, &api, err) < 0 || select_constrained(call, api, true, &jobs, err) < 0)
+        return -1;
+    for (size_t i = 0; i < jobs.count; i++)
+        ad_append_string(body, "Checkpoints", job_id_print(jobs.ids[i], text));
+    return 0;
+}
+
+int ckpt_body_chosen(const struct cli_call *call, struct ad **body, struct error *err)
+{
+    auto_ad struct ad *ad = NULL;
+    int r = ckpt_body(call, SIZE_MAX, &ad, err);
+    if (r == 0)
+        r = add_constrained(call, ad, err);
+    if (r == 0)
+        *body = steal(ad);
+    return r;
 }
 
 char *ckpt_absolute(const char *path, struct error *err)

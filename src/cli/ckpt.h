@@ -25,6 +25,8 @@ int ckpt_ask_for(const struct cli_call *call, const struct ckpt_question *questi
 /* The body with the operands from `first` on as the list Checkpoints, `count` of them at most. Whether they are checkpoints is
  * looked at: CLI_BAD_USAGE. */
 int ckpt_body(const struct cli_call *call, size_t count, struct ad **body, struct error *err);
+/* The same with all operands, and the jobs that -c means. None that match is an error. */
+int ckpt_body_chosen(const struct cli_call *call, struct ad **body, struct error *err);
 /* "7.0@3" of a record. */
 void ckpt_words_name(struct buf *out, const struct ad *record);
 /* An absolute path to what a user named. */

@@ -37,7 +37,7 @@ int run_ckpt_verify(const struct cli_call *call, struct error *err)
     struct verified v = { .json = cli_given(call, "json") };
     auto_ad struct ad *body = NULL, *result = NULL;
     auto_buf struct buf text = { 0 };
-    int r = ckpt_body(call, SIZE_MAX, &body, err);
+    int r = ckpt_body_chosen(call, &body, err);
     if (r < 0)
         return r;
     struct ckpt_question question = {
@@ -91,7 +91,9 @@ static int act(const struct cli_call *call, struct ad *body, struct error *err)
 int run_ckpt_pin(const struct cli_call *call, struct error *err)
 {
     auto_ad struct ad *body = NULL;
-    int r = ckpt_body(call, SIZE_MAX, &body, err);
+    int r = call->operand_count > 0 || cli_given(call, "constraint")
+                ? ckpt_body_chosen(call, &body, err)
+                : cli_usage_error(err, "which checkpoints? Name them, or their jobs by -c EXPR");
     return r < 0 ? r : act(call, body, err);
 }
 

@@ -6,8 +6,12 @@
 
 enum { MANY = 10000 };
 
+#define OPTION_CONSTRAINT { 'c', "constraint", "EXPR", false, "the jobs for which an expression is true", CLI_TAKES_ONE }
+
+static const struct cli_option chosen_options[] = { OPTION_CONSTRAINT, OPTION_JSON, OPTION_END };
 static const struct cli_option only_json[] = { OPTION_JSON, OPTION_END };
 static const struct cli_option ls_options[] = {
+    OPTION_CONSTRAINT,
     { 'q', "quiet", NULL, false, "print names only, one a line" },
     OPTION_JSON,
     OPTION_END,
@@ -54,7 +58,7 @@ const struct cli_command ckpt_commands[] = {
     },
     {
         .name = "ckpt verify", .operands = "[CHECKPOINT…]", .operand = OPERAND_CHECKPOINT, .operand_max = MANY,
-        .options = only_json, .run = run_ckpt_verify,
+        .options = chosen_options, .run = run_ckpt_verify,
         .summary = "Read checkpoints again and say what is damaged: all of yours, or a job's",
         .details = "Exit status: 0 if all are whole, 1 if one is not.",
     },
@@ -71,13 +75,13 @@ const struct cli_command ckpt_commands[] = {
         .details = "Without FILE all but its output, which is called std/stdout and std/stderr.",
     },
     {
-        .name = "ckpt pin", .operands = "CHECKPOINT…", .operand = OPERAND_CHECKPOINT, .operand_min = 1, .operand_max = MANY,
-        .options = only_json, .run = run_ckpt_pin,
+        .name = "ckpt pin", .operands = "CHECKPOINT…", .operand = OPERAND_CHECKPOINT, .operand_min = 0, .operand_max = MANY,
+        .options = chosen_options, .run = run_ckpt_pin,
         .summary = "Keep checkpoints until they are unpinned, whatever becomes of their jobs",
     },
     {
-        .name = "ckpt unpin", .operands = "CHECKPOINT…", .operand = OPERAND_CHECKPOINT, .operand_min = 1, .operand_max = MANY,
-        .options = only_json, .run = run_ckpt_pin,
+        .name = "ckpt unpin", .operands = "CHECKPOINT…", .operand = OPERAND_CHECKPOINT, .operand_min = 0, .operand_max = MANY,
+        .options = chosen_options, .run = run_ckpt_pin,
         .summary = "Let checkpoints expire again",
     },
     {
@@ -99,7 +103,7 @@ const struct cli_command ckpt_commands[] = {
     },
     {
         .name = "ckpt df", .operands = "[ID…]", .operand = OPERAND_PAST_JOB, .operand_max = MANY,
-        .options = only_json, .run = run_ckpt_df,
+        .options = chosen_options, .run = run_ckpt_df,
         .summary = "Show what checkpoints hold and what they take",
     },
     {

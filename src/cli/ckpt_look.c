@@ -60,7 +60,7 @@ int run_ckpt_ls(const struct cli_call *call, struct error *err)
     auto_buf struct buf text = { 0 };
     struct screen screen = screen_now();
     bool quiet = cli_given(call, "quiet");
-    int r = ckpt_body(call, SIZE_MAX, &body, err);
+    int r = ckpt_body_chosen(call, &body, err);
     if (r < 0)
         return r;
     struct ckpt_question question = {
@@ -300,7 +300,7 @@ int run_ckpt_df(const struct cli_call *call, struct error *err)
     auto_buf struct buf text = { 0 };
     struct usage sum = { .table = table };
     struct screen screen = screen_now();
-    int r = ckpt_body(call, SIZE_MAX, &body, err);
+    int r = ckpt_body_chosen(call, &body, err);
     if (r < 0)
         return r;
     struct ckpt_question question = {

@@ -16,7 +16,14 @@
 
 enum { CLI_OK = 0, CLI_FAILURE = 1, CLI_USAGE = 2, CLI_TIMED_OUT = 124, CLI_INTERRUPTED = 130 };
 enum { CLI_BAD_USAGE = -2 };
-enum { CLI_OPTIONS_MAX = 16 };
+enum { CLI_OPTIONS_MAX = 24 };
+
+/* What an option takes that is more than one value. */
+enum cli_takes {
+    CLI_TAKES_ONE,   /* one value, or none: see cli_option.value */
+    CLI_TAKES_PAIR,  /* two values, each time that it is given: --format FMT EXPR */
+    CLI_TAKES_WORDS, /* all words up to the next option, after letters behind a colon: --af:jh EXPR EXPR … */
+};
 
 struct cli_option {
     char letter;         /* 0 = none */
@@ -24,6 +31,7 @@ struct cli_option {
     const char *value;   /* what its value is called; NULL = takes none */
     bool value_optional; /* the value, when given, follows "=" */
     const char *help;
+    enum cli_takes takes;
 };
 
 /* What operands are, for completion. */
@@ -47,9 +55,19 @@ struct cli_command {
     const struct cli_command *subs; /* its own commands ("ckpt ls"), the last without a name; then it has nothing else */
 };
 
+/* An option with its several values, in the order of the command line. */
+struct cli_words {
+    const struct cli_option *option;
+    const char *letters; /* of --af:jh; "" = none; borrowed, up to the first '=' */
+    const char **words;  /* owned; the words themselves are argv's */
+    size_t count, capacity;
+};
+
 struct cli_call {
     const struct cli_command *command;
     const char *values[CLI_OPTIONS_MAX]; /* by place in command->options; NULL = not given, "" = given without value */
+    struct cli_words *lists; /* options that take pairs or words, each time that they were given */
+    size_t list_count, list_capacity;
     const char **operands;
     size_t operand_count;
 };

@@ -5,6 +5,12 @@
 #define OPTION_JSON { 0, "json", NULL, false, "print the pool's answer as JSON" }
 #define OPTION_CONSTRAINT { 'c', "constraint", "EXPR", false, "the jobs for which an expression is true" }
 #define OPTION_END { 0, NULL, NULL, false, NULL }
+/* Columns of one's own. */
+#define OPTIONS_COLUMNS                                                                                                          \
+    { 'f', "format", "FMT EXPR", false, "print the value of an expression by a printf-like format; may be repeated", CLI_TAKES_PAIR }, \
+    { 0, "af", "EXPR…", false, "print these attributes and expressions; letters behind a colon: --af:jhV …", CLI_TAKES_WORDS },  \
+    { 0, "autoformat", "EXPR…", false, "the same as --af", CLI_TAKES_WORDS },                                                   \
+    { 'l', "long", NULL, false, "print whole ads" }
 
 static const struct cli_option none[] = { OPTION_END };
 static const struct cli_option only_json[] = { OPTION_JSON, OPTION_END };
@@ -24,7 +30,9 @@ static const struct cli_option q_options[] = {
     { 0, "all", NULL, false, "everybody's jobs (a machine-wide pool shows yours)" },
     { 0, "owner", "NAME", false, "one user's jobs" },
     { 0, "batch", NULL, false, "one line for each batch" },
-    { 0, "af", "A,B,C", false, "print these attributes of each job, and nothing else" },
+    OPTIONS_COLUMNS,
+    { 0, "sort", "EXPR", false, "smallest first, by the value of an expression" },
+    { 'n', "limit", "N", false, "at most N jobs" },
     { 0, "watch", "S", true, "show again every S seconds (default 2)" },
     OPTION_JSON,
     OPTION_END,
@@ -34,11 +42,13 @@ static const struct cli_option history_options[] = {
     { 0, "all", NULL, false, "everybody's jobs (a machine-wide pool shows yours)" },
     { 0, "owner", "NAME", false, "one user's jobs" },
     { 'n', "limit", "N", false, "at most N jobs (default 100; 0 = all)" },
-    { 0, "af", "A,B,C", false, "print these attributes of each job, and nothing else" },
+    OPTIONS_COLUMNS,
+    { 0, "sort", "EXPR", false, "smallest first, by the value of an expression" },
     OPTION_JSON,
     OPTION_END,
 };
 static const struct cli_option log_options[] = {
+    OPTION_CONSTRAINT,
     { 'f', "follow", NULL, false, "go on until the job is done" },
     { 'e', "stderr", NULL, false, "the error output" },
     OPTION_END,
@@ -80,12 +90,15 @@ static const struct cli_option rm_options[] = {
     OPTION_END,
 };
 static const struct cli_option wait_options[] = {
+    OPTION_CONSTRAINT,
+    { 'n', "num", "N", false, "until N of them are done" },
     { 0, "timeout", "TIME", false, "give up after this time, with exit status 124" },
     { 'q', "quiet", NULL, false, "no progress" },
     OPTION_JSON,
     OPTION_END,
 };
 static const struct cli_option ledger_options[] = {
+    OPTION_CONSTRAINT,
     { 0, "by", "KEY", false, "job (default), stint, user, cause, class, day or pool" },
     { 0, "owner", "NAME", false, "one user's jobs" },
     { 0, "since", "DATE", false, "from this day on (YYYY-MM-DD)" },
@@ -94,10 +107,21 @@ static const struct cli_option ledger_options[] = {
     OPTION_END,
 };
 static const struct cli_option events_options[] = {
+    OPTION_CONSTRAINT,
     { 'f', "follow", NULL, false, "go on with what happens" },
     { 0, "after", "SEQ", false, "events after this number" },
     { 'n', "limit", "N", false, "the last N events (default 50)" },
     { 0, "json", NULL, false, "one JSON object a line" },
+    OPTION_END,
+};
+static const struct cli_option chosen_options[] = { OPTION_CONSTRAINT, OPTION_JSON, OPTION_END };
+static const struct cli_option table_options[] = { OPTION_CONSTRAINT, OPTIONS_COLUMNS, OPTION_JSON, OPTION_END };
+static const struct cli_option users_options[] = {
+    OPTION_CONSTRAINT,
+    OPTIONS_COLUMNS,
+    { 0, "set-factor", "USER=N", false, "set the factor of a user's priority; larger gets less" },
+    { 0, "reset", "USER", false, "make a user's usage zero" },
+    OPTION_JSON,
     OPTION_END,
 };
 static const struct cli_option rewind_options[] = {
@@ -142,13 +166,20 @@ static const struct cli_command table[] = {
                    "had to be done again.",
     },
     {
-        .name = "show", .operands = "ID", .operand = OPERAND_PAST_JOB, .operand_min = 1, .operand_max = 1,
-        .options = only_json, .run = run_show,
+        .name = "show", .operands = "ID…", .operand = OPERAND_PAST_JOB, .operand_min = 0, .operand_max = MANY,
+        .options = chosen_options, .run = run_show,
         .summary = "Tell a job's whole story",
         .details = "Stints, checkpoints, evictions with their causes, where the time went, and why it is idle.",
     },
     {
-        .name = "log", .operands = "ID", .operand = OPERAND_PAST_JOB, .operand_min = 1, .operand_max = 1,
+        .name = "explain-requirements", .operands = "ID", .operand = OPERAND_JOB, .operand_min = 1, .operand_max = 1,
+        .options = only_json, .run = run_explain,
+        .summary = "Say which of a job's requirements this machine does not meet",
+        .details = "Clause by clause, with the values of what it looks at, and what to change. Exit status: 0 if the job suits this\n"
+                   "machine, 1 if not.",
+    },
+    {
+        .name = "log", .operands = "ID", .operand = OPERAND_PAST_JOB, .operand_min = 0, .operand_max = 1,
         .options = log_options, .run = run_log,
         .summary = "Print a job's output",
     },
@@ -189,8 +220,8 @@ static const struct cli_command table[] = {
         .summary = "Let suspended jobs go on",
     },
     {
-        .name = "edit", .operands = "ID… NAME=VALUE…", .operand = OPERAND_JOB, .operand_min = 2, .operand_max = MANY,
-        .options = only_json, .run = run_edit,
+        .name = "edit", .operands = "ID… NAME=VALUE…", .operand = OPERAND_JOB, .operand_min = 1, .operand_max = MANY,
+        .options = chosen_options, .run = run_edit,
         .summary = "Change attributes of idle or held jobs",
         .details = "NAME is a command of the submit language (priority, request_cpus, request_memory, request_disk, max_retries,\n"
                    "checkpoint_interval, keep_checkpoints, initialdir, input, output, error, log, arguments, transfer_input_files,\n"
@@ -216,7 +247,7 @@ static const struct cli_command table[] = {
                    "Its output and error get names of their own where they would be the old job's.",
     },
     {
-        .name = "wait", .operands = "ID…", .operand = OPERAND_JOB, .operand_min = 1, .operand_max = MANY,
+        .name = "wait", .operands = "ID…", .operand = OPERAND_JOB, .operand_min = 0, .operand_max = MANY,
         .options = wait_options, .run = run_wait,
         .summary = "Wait until jobs are done",
         .details = "Exit status: 0 if all of them succeeded, else that of the first one that did not (128 + N after signal N), 124 after\n"
@@ -239,8 +270,14 @@ static const struct cli_command table[] = {
         .summary = "Show what happened",
     },
     {
+        .name = "status", .operands = "",
+        .options = table_options, .run = run_status,
+        .summary = "Show the machine that jobs are matched against",
+        .details = "--long prints its whole ad.",
+    },
+    {
         .name = "users", .operands = "",
-        .options = only_json, .run = run_users,
+        .options = users_options, .run = run_users,
         .summary = "Show users, their usage and priority",
     },
     {

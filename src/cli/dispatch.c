@@ -1,4 +1,5 @@
 #include "base/mem.h"
+#include "cli/condor.h"
 #include "cli/run.h"
 #include "cli/words.h"
 
@@ -100,7 +101,9 @@ static int run_words(int argc, char **argv)
 
 int cli_main(int argc, char **argv)
 {
-    int status = run_words(argc, argv);
+    int status;
+    if (!condor_main(argc, argv, &status))
+        status = run_words(argc, argv);
     if (fflush(stdout) != 0 || ferror(stdout)) {
         fprintf(stderr, "stint: cannot write the output: %s\n", strerror(errno));
         return status == CLI_OK ? CLI_FAILURE : status;

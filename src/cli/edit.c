@@ -5,6 +5,7 @@
 #include "base/units.h"
 #include "cli/api.h"
 #include "cli/run.h"
+#include "cli/select.h"
 #include "cli/words.h"
 #include "job/id.h"
 
@@ -169,6 +170,26 @@ static int edit_cluster(struct api *api, struct job_id id, const struct ad *body
     return 0;
 }
 
+/* Those that the constraint means, one by one, as of a cluster. */
+static int edit_constrained(const struct cli_call *call, struct api *api, const struct ad *body, int64_t *edited, int64_t *refused,
+                            struct error *err)
+{
+    auto_select_jobs struct select_jobs jobs = { 0 };
+    if (select_constrained(call, api, false, &jobs, err) < 0)
+        return -1;
+    for (size_t i = 0; i < jobs.count; i++) {
+        auto_api_answer struct api_answer answer = { 0 };
+        struct error why;
+        if (edit_job(api, jobs.ids[i], body, &answer, &why) == 0) {
+            ++*edited;
+            continue;
+        }
+        ++*refused;
+        fprintf(stderr, "stint: %s\n", why.text);
+    }
+    return 0;
+}
+
 static int parse_line(const struct cli_call *call, struct ad *set, size_t *ids, struct error *err)
 {
     for (size_t i = 0; i < call->operand_count; i++) {
@@ -181,7 +202,7 @@ static int parse_line(const struct cli_call *call, struct ad *set, size_t *ids, 
         if (r < 0)
             return r;
     }
-    if (*ids == 0)
+    if (*ids == 0 && !cli_given(call, "constraint"))
         return cli_usage_error(err, "which job? The IDs come first");
     return *ids < call->operand_count ? 0 : cli_usage_error(err, "what to change? Give NAME=VALUE");
 }
@@ -193,7 +214,9 @@ int run_edit(const struct cli_call *call, struct error *err)
     struct ad *set = ad_new();
     size_t ids = 0;
     int64_t edited = 0, refused = 0;
-    int r = parse_line(call, set, &ids, err);
+    int r = select_check_constraint(call, err);
+    if (r == 0)
+        r = parse_line(call, set, &ids, err);
     if (r == 0)
         r = edit_make_absolute(set, err);
     ad_set_ad(body, "Set", set);
@@ -209,6 +232,8 @@ int run_edit(const struct cli_call *call, struct error *err)
             return -1;
         edited += !cluster;
     }
+    if (edit_constrained(call, api, body, &edited, &refused, err) < 0)
+        return -1;
     if (cli_given(call, "json"))
         printf("{\"Edited\":%" PRId64 "}\n", edited);
     else

@@ -44,7 +44,7 @@ static int find_start(const struct cli_call *call, struct api *api, int64_t limi
 {
     auto_ad struct ad *pool = NULL;
     *after = 0;
-    if (call->operand_count > 0 && !cli_given(call, "limit"))
+    if ((call->operand_count > 0 || cli_given(call, "constraint")) && !cli_given(call, "limit"))
         return 0;
     if (api_get_ad(api, "/v1/pool", &pool, err) < 0)
         return -1;
@@ -62,10 +62,17 @@ static int next_events(const struct cli_call *call, struct api *api, int wait_s,
     buf_printf(&target, "/v1/events?after=%" PRId64 "&wait=%d&limit=%" PRId64, *seq, wait_s, at_most);
     if (call->operand_count > 0)
         http_add_query(&target, "id", call->operands[0]);
+    if (cli_given(call, "constraint"))
+        http_add_query(&target, "constraint", cli_value(call, "constraint"));
     if (api_get_waiting(api, buf_cstr(&target), wait_s, &answer, err) < 0 || api_ad(&answer, &events, err) < 0)
         return -1;
     *count = ad_list_count(events, "Events");
     print_events(call, events, seq);
+    if (cli_given(call, "constraint") && *count == 0) { /* what no job of interest did is behind us */
+        int64_t last = ad_int(events, "Last", *seq);
+        *count = last > *seq && wait_s == 0;
+        *seq = last > *seq ? last : *seq;
+    }
     fflush(stdout);
     return 0;
 }
@@ -76,7 +83,7 @@ int run_events(const struct cli_call *call, struct error *err)
     int64_t seq, limit;
     size_t count = 1;
     bool follow = cli_given(call, "follow");
-    int r = select_check_ids(call, err);
+    int r = select_check(call, err);
     if (r == 0)
         r = cli_number(call, "limit", 50, &limit, err);
     if (r == 0)

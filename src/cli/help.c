@@ -27,6 +27,15 @@ static void option_text(const struct cli_option *option, struct buf *out)
         buf_printf(out, option->value_optional ? "[=%s]" : " %s", option->value);
 }
 
+/* Characters, not bytes: "…" has three. */
+static size_t width_of(const struct buf *text)
+{
+    size_t width = 0;
+    for (size_t i = 0; i < text->len; i++)
+        width += ((unsigned char)text->data[i] & 0xc0) != 0x80;
+    return width;
+}
+
 void cli_print_help(const struct cli_command *command, struct buf *out)
 {
     cli_print_usage(command, out);
@@ -41,14 +50,14 @@ void cli_print_help(const struct cli_command *command, struct buf *out)
     for (const struct cli_option *o = command->options; o->name; o++) {
         auto_buf struct buf text = { 0 };
         option_text(o, &text);
-        widest = text.len > widest ? text.len : widest;
+        widest = width_of(&text) > widest ? width_of(&text) : widest;
     }
     if (widest > 0)
         buf_char(out, '\n');
     for (const struct cli_option *o = command->options; o->name; o++) {
         auto_buf struct buf text = { 0 };
         option_text(o, &text);
-        buf_printf(out, "  %-*s  %s\n", (int)widest, buf_cstr(&text), o->help);
+        buf_printf(out, "  %s%*s  %s\n", buf_cstr(&text), (int)(widest - width_of(&text)), "", o->help);
     }
 }
 

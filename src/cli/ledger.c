@@ -159,7 +159,7 @@ static int check_date(const struct cli_call *call, const char *option, struct er
 
 static int build_target(const struct cli_call *call, const char *by, struct buf *target, struct error *err)
 {
-    static const char *const passed[] = { "owner", "since", "until" };
+    static const char *const passed[] = { "owner", "since", "until", "constraint" };
     bool known = false;
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
         known = known || strcmp(kinds[i].by, by) == 0;
@@ -169,7 +169,7 @@ static int build_target(const struct cli_call *call, const char *by, struct buf 
     if (r == 0)
         r = check_date(call, "until", err);
     if (r == 0)
-        r = select_check_ids(call, err);
+        r = select_check(call, err);
     if (r < 0)
         return r;
     buf_text(target, "/v1/ledger");

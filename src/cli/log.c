@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "cli/api.h"
 #include "cli/run.h"
+#include "cli/select.h"
 #include "cli/words.h"
 #include "job/id.h"
 #include "job/state.h"
@@ -92,14 +93,19 @@ static int print_output(struct api *api, struct follower *f, bool follow, struct
 int run_log(const struct cli_call *call, struct error *err)
 {
     auto_api struct api *api = NULL;
-    struct job_id id;
+    struct job_id id = { 0 };
     char text[JOB_ID_TEXT_MAX];
-    if (!job_id_parse(call->operands[0], &id))
-        return cli_usage_error(err, "'%s' is not a job's ID: write 7.0", call->operands[0]);
+    int r = select_check(call, err);
+    if (r == 0 && call->operand_count + cli_given(call, "constraint") != 1)
+        r = cli_usage_error(err, "which job? Give its ID, or -c EXPR");
+    if (r < 0 || api_open(API_START_IF_WANTED, &api, err) < 0)
+        return r < 0 ? r : -1;
+    if (call->operand_count > 0)
+        job_id_parse(call->operands[0], &id);
+    if (select_one(call, api, &id, err) < 0)
+        return -1;
     if (id.proc == JOB_ALL_PROCS)
         id.proc = 0; /* "7": its first job */
     struct follower f = { .id = job_id_print(id, text), .stream = cli_given(call, "stderr") ? "stderr" : "stdout" };
-    if (api_open(API_START_IF_WANTED, &api, err) < 0)
-        return -1;
     return print_output(api, &f, cli_given(call, "follow"), err) < 0 ? -1 : CLI_OK;
 }

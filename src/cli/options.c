@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/units.h"
 #include "cli/cli.h"
+#include "job/id.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -131,17 +132,60 @@ static int take_value(struct parse *parse, const char *shown, const char **value
     return 0;
 }
 
-/* --name, --name=value, --name value */
+static bool is_named(const struct cli_option *option, const char *text, size_t len)
+{
+    return strlen(option->name) == len && strncmp(option->name, text, len) == 0;
+}
+
+static void add_word(struct cli_words *list, const char *word)
+{
+    list->words = mem_grow(list->words, &list->capacity, list->count + 1, sizeof *list->words);
+    list->words[list->count++] = word;
+}
+
+static struct cli_words *add_list(struct cli_call *call, const struct cli_option *option, const char *letters)
+{
+    call->lists = mem_grow(call->lists, &call->list_capacity, call->list_count + 1, sizeof *call->lists);
+    struct cli_words *list = &call->lists[call->list_count++];
+    *list = (struct cli_words){ .option = option, .letters = letters };
+    return list;
+}
+
+/* What follows an option that takes a pair, or words up to the next option. An ID among words is no word but an operand. */
+static int take_words(struct parse *parse, size_t i, const char *letters, const char *first, struct error *err)
+{
+    const struct cli_option *option = &parse->call->command->options[i];
+    struct cli_words *list = add_list(parse->call, option, letters);
+    struct job_id id;
+    parse->call->values[i] = "";
+    if (first)
+        add_word(list, first);
+    if (option->takes == CLI_TAKES_PAIR) {
+        while (list->count < 2 && parse->at + 1 < parse->argc)
+            add_word(list, parse->argv[++parse->at]);
+        return list->count == 2 ? 0 : cli_usage_error(err, "option '--%s' needs %s", option->name, option->value);
+    }
+    while (!first && parse->at + 1 < parse->argc && parse->argv[parse->at + 1][0] != '-' &&
+           !job_id_parse(parse->argv[parse->at + 1], &id))
+        add_word(list, parse->argv[++parse->at]);
+    return list->count > 0 ? 0 : cli_usage_error(err, "option '--%s' needs at least one attribute or expression, as in "
+                                                      "'--%s ClusterId ProcId'", option->name, option->name);
+}
+
+/* --name, --name=value, --name value, --name:letters word word … */
 static int parse_long(struct parse *parse, const char *text, struct error *err)
 {
     const struct cli_option *options = parse->call->command->options;
-    size_t len = strcspn(text, "=");
+    size_t len = strcspn(text, "="), name_len = strcspn(text, ":=");
     const char *value = text[len] ? text + len + 1 : NULL;
     size_t i = 0;
-    while (options[i].name && (strlen(options[i].name) != len || strncmp(options[i].name, text, len) != 0))
+    while (options[i].name && !is_named(&options[i], text, len) &&
+           !(options[i].takes == CLI_TAKES_WORDS && is_named(&options[i], text, name_len)))
         i++;
     if (!options[i].name)
         return unknown_option(parse->call->command, text, len, err);
+    if (options[i].takes != CLI_TAKES_ONE)
+        return take_words(parse, i, text[name_len] == ':' ? text + name_len + 1 : "", value, err);
     if (!options[i].value && value)
         return cli_usage_error(err, "option '--%s' takes no value", options[i].name);
     if (options[i].value && !options[i].value_optional && !value) {
@@ -165,6 +209,8 @@ static int parse_short(struct parse *parse, const char *text, struct error *err)
             i++;
         if (!options[i].name)
             return cli_usage_error(err, "no option '-%c'", *p);
+        if (options[i].takes != CLI_TAKES_ONE)
+            return take_words(parse, i, "", p[1] ? p + 1 : NULL, err);
         parse->call->values[i] = "";
         if (!options[i].value || options[i].value_optional)
             continue;
@@ -213,12 +259,15 @@ int cli_parse(int argc, char **argv, const struct cli_command *command, struct c
     if (r < 0)
         return r;
     *call = got;
-    got.operands = NULL;
+    got = (struct cli_call){ 0 };
     return 0;
 }
 
 void cli_call_release(struct cli_call *call)
 {
+    for (size_t i = 0; i < call->list_count; i++)
+        free(call->lists[i].words);
+    free(call->lists);
     free(call->operands);
     *call = (struct cli_call){ 0 };
 }

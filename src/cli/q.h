@@ -1,19 +1,14 @@
 /* The tables of `stint q` and `stint history`; pure but for the time zone. */
 #pragma once
 
-#include "cli/words.h"
+#include "cli/q_job.h"
 
-/* What the tables need of each job, for /v1/jobs?attributes=. */
-#define Q_ATTRIBUTES                                                                                                        \
-    "ClusterId,ProcId,Owner,QDate,JobState,HoldReason,RemoveReason,ExitCode,ExitSignal,Cmd,Arguments,Args,JobBatchName,"         \
-    "TotalSubmitProcs,NumCkpts,NumCkptsFailed,LastCkptTime,LastCkptTimeUs,GoodputUs,LostUs,OccupiedUs,RemoteWallClockTime,"       \
-    "CompletionDate,EnteredCurrentStatus,Progress"
-
-/* One line a job, and a line of totals. `jobs` is the answer of /v1/jobs. */
-void q_print_jobs(const struct ad *jobs, const struct screen *screen, struct buf *out);
-/* One line a batch. */
-void q_print_batches(const struct ad *jobs, const struct screen *screen, struct buf *out);
-/* The values of attributes, one job a line. */
-void q_print_attributes(const struct ad *jobs, const char *names, struct buf *out);
-/* Past jobs. */
-void history_print_jobs(const struct ad *jobs, const struct screen *screen, struct buf *out);
+/* Each appends a table of an answer of /v1/jobs. */
+enum q_table {
+    Q_TABLE_JOBS,    /* one line a job, and a line of totals */
+    Q_TABLE_BATCHES, /* one line a batch, and a line of totals */
+    Q_TABLE_PAST,    /* past jobs */
+};
+int q_print(enum q_table table, struct json_slice answer, const struct screen *screen, struct buf *out, struct error *err);
+/* The attributes that it takes, for /v1/jobs?attributes=. */
+void q_attributes(enum q_table table, struct buf *names);

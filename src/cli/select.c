@@ -1,10 +1,12 @@
 #include "cli/select.h"
 
 #include "base/identity.h"
+#include "base/json_walk.h"
 #include "base/mem.h"
 #include "job/id.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -16,19 +18,30 @@ static int check_id(const char *text, struct error *err)
     return cli_usage_error(err, "'%s' is not a job's ID: write 7.0 for a job, 7 for all jobs of a cluster", text);
 }
 
-int select_check_ids(const struct cli_call *call, struct error *err)
+int select_check_constraint(const struct cli_call *call, struct error *err)
+{
+    struct ad_expr *expr = NULL;
+    struct error why;
+    const char *text = cli_value(call, "constraint");
+    if (text && ad_expr_parse(text, &expr, &why) < 0)
+        return cli_usage_error(err, "the constraint '%s' is no expression: %s", text, why.text);
+    ad_expr_free(expr);
+    return 0;
+}
+
+int select_check(const struct cli_call *call, struct error *err)
 {
     for (size_t i = 0; i < call->operand_count; i++) {
         int r = check_id(call->operands[i], err);
         if (r < 0)
             return r;
     }
-    return 0;
+    return select_check_constraint(call, err);
 }
 
 int select_query(const struct cli_call *call, const struct api *api, struct buf *target, struct error *err)
 {
-    int r = select_check_ids(call, err);
+    int r = select_check(call, err);
     if (r < 0)
         return r;
     for (size_t i = 0; i < call->operand_count; i++)
@@ -51,7 +64,7 @@ int select_action(const struct cli_call *call, struct ad *body, struct error *er
     bool constraint = cli_given(call, "constraint"), all = cli_given(call, "all");
     if ((call->operand_count > 0) + constraint + all != 1)
         return cli_usage_error(err, "which jobs? Give IDs, or -c EXPR, or --all");
-    int r = select_check_ids(call, err);
+    int r = select_check(call, err);
     if (r < 0)
         return r;
     ad_make_list(body, "Jobs");
@@ -62,21 +75,68 @@ int select_action(const struct cli_call *call, struct ad *body, struct error *er
     return 0;
 }
 
-int select_attributes(const char *names, struct buf *target, struct error *err)
+/* ---- jobs one after the other ---- */
+
+void select_add(struct select_jobs *jobs, struct job_id id)
 {
-    auto_free char *copy = mem_dup(names);
-    char *rest = copy;
-    size_t count = 0;
-    for (char *name; (name = strsep(&rest, ", "));) {
-        if (!*name)
-            continue;
-        if (!ad_name_valid(name))
-            return cli_usage_error(err, "'%s' is not the name of an attribute", name);
-        count++;
-    }
-    if (count == 0)
-        return cli_usage_error(err, "name at least one attribute, for example --af ClusterId,ProcId,Cmd");
-    http_add_query(target, "attributes", names);
+    jobs->ids = mem_grow(jobs->ids, &jobs->capacity, jobs->count + 1, sizeof *jobs->ids);
+    jobs->ids[jobs->count++] = id;
+}
+
+void select_release(struct select_jobs *jobs)
+{
+    free(jobs->ids);
+    *jobs = (struct select_jobs){ 0 };
+}
+
+static int compare_ids(const void *one, const void *two)
+{
+    const struct job_id *a = one, *b = two;
+    int cluster = (a->cluster > b->cluster) - (a->cluster < b->cluster);
+    return cluster ? cluster : (a->proc > b->proc) - (a->proc < b->proc);
+}
+
+static int add_found(struct api *api, const char *constraint, bool past, struct select_jobs *jobs, struct error *err)
+{
+    auto_buf struct buf target = { 0 };
+    auto_api_answer struct api_answer answer = { 0 };
+    struct json_slice item;
+    buf_text(&target, past ? "/v1/jobs?history=1" : "/v1/jobs");
+    http_add_query(&target, "constraint", constraint);
+    http_add_query(&target, "attributes", "ClusterId,ProcId");
+    if (api_get(api, buf_cstr(&target), &answer, err) < 0)
+        return -1;
+    struct json_walk walk = json_walk_into(json_member((struct json_slice){ answer.http.body, answer.http.body_len }, "Jobs"));
+    while (json_next_item(&walk, &item))
+        select_add(jobs, (struct job_id){ .cluster = (int)json_int(json_member(item, "ClusterId"), 0),
+                                          .proc = (int)json_int(json_member(item, "ProcId"), 0) });
+    return walk.failed ? error_set(err, ERR_INVALID, "the pool's answer makes no sense") : 0;
+}
+
+int select_constrained(const struct cli_call *call, struct api *api, bool past, struct select_jobs *jobs, struct error *err)
+{
+    const char *constraint = cli_value(call, "constraint");
+    size_t before = jobs->count;
+    if (!constraint)
+        return 0;
+    if (add_found(api, constraint, false, jobs, err) < 0 || (past && add_found(api, constraint, true, jobs, err) < 0))
+        return -1;
+    if (jobs->count == before)
+        return error_set(err, ERR_INVALID, "no job matches '%s'", constraint);
+    qsort(jobs->ids + before, jobs->count - before, sizeof *jobs->ids, compare_ids);
+    return 0;
+}
+
+int select_one(const struct cli_call *call, struct api *api, struct job_id *id, struct error *err)
+{
+    auto_select_jobs struct select_jobs jobs = { 0 };
+    if (select_constrained(call, api, true, &jobs, err) < 0)
+        return -1;
+    if (jobs.count > 1)
+        return error_set(err, ERR_INVALID, "%zu jobs match '%s', of which %d.%d is one; only one can be meant here", jobs.count,
+                         cli_value(call, "constraint"), jobs.ids[0].cluster, jobs.ids[0].proc);
+    if (jobs.count == 1)
+        *id = jobs.ids[0];
     return 0;
 }
 

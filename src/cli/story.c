@@ -125,6 +125,15 @@ static void print_idle_reason(const struct ad *answer, const struct ad *job, str
     buf_char(out, '\n');
 }
 
+static void print_periodic_error(const struct ad *job, struct buf *out)
+{
+    if (!ad_string(job, "PeriodicError", NULL))
+        return;
+    buf_text(out, "An expression is wrong: ");
+    words_safe(out, ad_string(job, "PeriodicError", ""));
+    buf_text(out, ".\n");
+}
+
 static void print_wants(const struct ad *job, struct buf *out)
 {
     buf_text(out, "It asks for ");
@@ -329,6 +338,7 @@ void story_print(const struct ad *answer, const struct screen *screen, struct bu
         return;
     print_head(job, screen, out);
     print_idle_reason(answer, job, out);
+    print_periodic_error(job, out);
     print_wants(job, out);
     print_method(job, screen, out);
     print_checkpoint_sentence(job, screen, out);

@@ -111,6 +111,7 @@ struct source {
     uint64_t seed;
     struct submit_words words;
     struct submit_surroundings around;
+    const struct submit_saying *saying;
 };
 
 static void source_release(struct source *source)
@@ -187,7 +188,9 @@ static int send_jobs(const struct cli_call *call, struct source *source, struct 
         return error_wrap(err, "%s", source->name);
     if (api_ad(&answer, &reply, err) < 0)
         return -1;
-    if (cli_given(call, "json"))
+    if (source->saying)
+        source->saying->say(source->saying->data, ad_int(reply, "ClusterId", 0), ad_int(reply, "Jobs", 0), submit, &text);
+    else if (cli_given(call, "json"))
         api_print_json(&answer);
     else if (cli_given(call, "quiet"))
         buf_printf(&text, "%" PRId64 "\n", ad_int(reply, "ClusterId", 0));
@@ -203,9 +206,14 @@ static int check_and_send(const struct cli_call *call, struct source *source, st
     if (parse(source, 1, submit, err) < 0)
         return -1;
     say_warnings(submit);
+    if (source->saying && source->saying->most > 0 && (int64_t)submit->proc_count > source->saying->most)
+        return error_set(err, ERR_LIMIT, "%zu jobs are more than the %" PRId64 " that may be submitted: none was", submit->proc_count,
+                         source->saying->most);
     /* Names that contain the cluster's number are looked at when it is known. */
     if (!submit->uses_cluster && submit_check(submit, source->name, err) < 0)
         return -1;
+    if (dry && source->saying)
+        return source->saying->dry(source->saying->data, submit, err);
     if (dry) {
         print_ads(call, submit);
         return CLI_OK;
@@ -233,9 +241,9 @@ static int open_source(struct source *source, struct error *err)
     return file ? submit_read_text(file, &source->text, err) : 0;
 }
 
-int run_submit(const struct cli_call *call, struct error *err)
+int submit_run(const struct cli_call *call, const struct submit_saying *saying, struct error *err)
 {
-    struct source source = { 0 };
+    struct source source = { .saying = saying };
     struct submit submit = { 0 };
     int r = submit_read_words(call, &source.words, err);
     if (r == 0)
@@ -245,4 +253,9 @@ int run_submit(const struct cli_call *call, struct error *err)
     submit_release(&submit);
     source_release(&source);
     return r;
+}
+
+int run_submit(const struct cli_call *call, struct error *err)
+{
+    return submit_run(call, NULL, err);
 }

@@ -51,3 +51,13 @@ void submit_print(const struct submit *submit, struct buf *out);
 struct ad *submit_body(const struct submit *submit, int cluster);
 /* "1 job submitted to cluster 7." and what the user may want to do next. */
 void submit_say(int64_t cluster, int64_t jobs, bool held, struct buf *out);
+
+/* Who says what became of a submission, where it is not the command itself. */
+struct submit_saying {
+    void *data;
+    void (*say)(void *data, int64_t cluster, int64_t jobs, const struct submit *submit, struct buf *out);
+    int (*dry)(void *data, const struct submit *submit, struct error *err); /* instead of printing ads */
+    int64_t most; /* no more jobs than this are submitted; 0 = any number */
+};
+/* The command, with its command line parsed; `saying` NULL: it says it itself. */
+int submit_run(const struct cli_call *call, const struct submit_saying *saying, struct error *err);

@@ -21,6 +21,7 @@ enum { TABLE_COLUMNS_MAX = 16 };
 struct table;
 #define auto_table __attribute__((cleanup(table_free_pointer)))
 
+/* The columns are borrowed. */
 struct table *table_new(const struct table_column *columns, size_t count);
 void table_free_pointer(struct table **table);
 /* The next cell of the row that is being filled, empty; borrowed until table_end_row, which adds the row. Cells that were not

@@ -1,9 +1,14 @@
+#include "base/mem.h"
 #include "cli/api.h"
+#include "cli/chosen_ads.h"
 #include "cli/ledger.h"
 #include "cli/run.h"
 #include "cli/table.h"
 
-#include <stdio.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
 
 void users_print(const struct ad *answer, const struct screen *screen, struct buf *out)
 {
@@ -28,22 +33,46 @@ void users_print(const struct ad *answer, const struct screen *screen, struct bu
     table_print(table, screen->width, out);
 }
 
-int run_users(const struct cli_call *call, struct error *err)
+static int make_change(const struct cli_call *call, struct ad *body, struct error *err)
+{
+    const char *text = cli_value(call, "set-factor");
+    if (!text) {
+        ad_set_string(body, "Owner", cli_value(call, "reset"));
+        ad_set_int(body, "DecayedCpuS", 0);
+        ad_set_int(body, "TotalCpuUs", 0);
+        return 0;
+    }
+    size_t len = strcspn(text, "=");
+    char *end = NULL;
+    double factor = text[len] ? strtod(text + len + 1, &end) : 0;
+    if (len == 0 || !end || end == text + len + 1 || *end || !isfinite(factor) || factor < 1)
+        return cli_usage_error(err, "'%s' is not of the form USER=N with a number that is 1 or larger", text);
+    auto_free char *user = mem_dup_n(text, len);
+    ad_set_string(body, "Owner", user);
+    ad_set_real(body, "Factor", factor);
+    return 0;
+}
+
+static int change(const struct cli_call *call, struct error *err)
 {
     auto_api struct api *api = NULL;
     auto_api_answer struct api_answer answer = { 0 };
-    auto_ad struct ad *users = NULL;
-    auto_buf struct buf text = { 0 };
-    struct screen screen = screen_now();
-    if (api_open(API_START_IF_WANTED, &api, err) < 0 || api_get(api, "/v1/users", &answer, err) < 0)
+    auto_ad struct ad *body = ad_new();
+    int r = cli_given(call, "set-factor") && cli_given(call, "reset") ? cli_usage_error(err, "one change at a time")
+                                                                      : make_change(call, body, err);
+    if (r < 0)
+        return r;
+    if (api_open(API_START_IF_WANTED, &api, err) < 0)
         return -1;
-    if (cli_given(call, "json")) {
-        api_print_json(&answer);
-        return CLI_OK;
+    return api_post(api, "/v1/users", body, &answer, err) < 0 ? -1 : 0;
+}
+
+int run_users(const struct cli_call *call, struct error *err)
+{
+    if (cli_given(call, "set-factor") || cli_given(call, "reset")) {
+        int r = change(call, err);
+        if (r < 0)
+            return r;
     }
-    if (api_ad(&answer, &users, err) < 0)
-        return -1;
-    users_print(users, &screen, &text);
-    words_print(&text);
-    return CLI_OK;
+    return chosen_ads_show(call, "/v1/users", "Users", users_print, err);
 }

@@ -19,12 +19,14 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ROUND_S = 2 };
+enum { ROUND_S = 2, IDS_AT_ONCE = 200 };
 static const char attributes[] = "ClusterId,ProcId,JobState,HoldReason,LastCkptTime,LastCkptTimeUs,ExitCode,ExitSignal";
 
 struct waiter {
     struct api *api;
     const struct cli_call *call;
+    const struct select_jobs *jobs; /* those of the command line, and those that -c means */
+    int64_t enough;                 /* so many that are done */
     bool progress;
     bool told_held;
     size_t past;
@@ -66,17 +68,33 @@ int wait_exit_status(const struct ad *job)
     return (int)(ad_int(job, "ExitCode", 1) & 255);
 }
 
-/* The jobs named on the command line, active or past, under their attributes that matter here. */
-static int get_jobs(struct waiter *w, bool history, struct api_answer *answer, struct ad **jobs, struct error *err)
+/* Some of the jobs that are waited for, active or past, under their attributes that matter here. */
+static int get_some(struct waiter *w, bool history, size_t first, size_t count, struct ad *into, struct error *err)
 {
     auto_buf struct buf target = { 0 };
+    auto_ad struct ad *some = NULL;
+    char text[JOB_ID_TEXT_MAX];
     buf_text(&target, history ? "/v1/jobs?history=1" : "/v1/jobs");
-    for (size_t i = 0; i < w->call->operand_count; i++)
-        http_add_query(&target, "id", w->call->operands[i]);
+    for (size_t i = first; i < first + count; i++)
+        http_add_query(&target, "id", job_id_print(w->jobs->ids[i], text));
     http_add_query(&target, "attributes", attributes);
-    if (api_get(w->api, buf_cstr(&target), answer, err) < 0)
+    if (api_get_ad(w->api, buf_cstr(&target), &some, err) < 0)
         return -1;
-    return api_ad(answer, jobs, err);
+    for (size_t i = 0; i < ad_list_count(some, "Jobs"); i++)
+        if (ad_list_ad(some, "Jobs", i))
+            ad_append_ad(into, "Jobs", ad_copy(ad_list_ad(some, "Jobs", i)));
+    return 0;
+}
+
+static int get_jobs(struct waiter *w, bool history, struct ad **jobs, struct error *err)
+{
+    auto_ad struct ad *all = ad_new();
+    ad_make_list(all, "Jobs");
+    for (size_t i = 0; i < w->jobs->count; i += IDS_AT_ONCE)
+        if (get_some(w, history, i, w->jobs->count - i < IDS_AT_ONCE ? w->jobs->count - i : IDS_AT_ONCE, all, err) < 0)
+            return -1;
+    *jobs = steal(all);
+    return 0;
 }
 
 static bool has_job(const struct ad *jobs, struct job_id id)
@@ -93,8 +111,7 @@ static bool has_job(const struct ad *jobs, struct job_id id)
 static int check_known(struct waiter *w, const struct ad *active, const struct ad *past, struct error *err)
 {
     for (size_t i = 0; i < w->call->operand_count; i++) {
-        struct job_id id;
-        job_id_parse(w->call->operands[i], &id);
+        struct job_id id = w->jobs->ids[i];
         if (!has_job(active, id) && !has_job(past, id))
             return error_set(err, ERR_INVALID, "no job %s, neither in the queue nor in the history", w->call->operands[i]);
     }
@@ -154,16 +171,15 @@ static int wait_all(struct waiter *w, struct error *err)
 {
     size_t total = 0;
     for (;;) {
-        auto_api_answer struct api_answer answer = { 0 };
         auto_ad struct ad *active = NULL;
-        if (get_jobs(w, false, &answer, &active, err) < 0)
+        if (get_jobs(w, false, &active, err) < 0)
             return -1;
         size_t count = ad_list_count(active, "Jobs");
         total = total ? total : w->past + count;
         w->past = total > count ? total - count : 0;
         show_progress(w, active);
         tell_held(w, active);
-        if (count == 0)
+        if (count == 0 || (w->enough > 0 && (int64_t)w->past >= w->enough))
             return 0;
         if (clock_boot_us() >= w->end_us)
             return CLI_TIMED_OUT;
@@ -175,12 +191,15 @@ static int wait_all(struct waiter *w, struct error *err)
 /* The first job in the order of IDs that did not succeed decides. */
 static int conclude(struct waiter *w, struct error *err)
 {
-    auto_api_answer struct api_answer answer = { 0 };
     auto_ad struct ad *past = NULL;
-    if (get_jobs(w, true, &answer, &past, err) < 0)
+    if (get_jobs(w, true, &past, err) < 0)
         return -1;
-    if (cli_given(w->call, "json"))
-        api_print_json(&answer);
+    if (cli_given(w->call, "json")) {
+        auto_buf struct buf text = { 0 };
+        ad_print_json(past, &text);
+        buf_char(&text, '\n');
+        words_print(&text);
+    }
     int status = CLI_OK;
     size_t count = ad_list_count(past, "Jobs"), bad = 0;
     int64_t first = INT64_MAX;
@@ -203,35 +222,50 @@ static int conclude(struct waiter *w, struct error *err)
 
 static int begin(struct waiter *w, struct error *err)
 {
-    auto_api_answer struct api_answer answer = { 0 };
     auto_ad struct ad *pool = NULL, *active = NULL, *past = NULL;
-    if (api_get_ad(w->api, "/v1/pool", &pool, err) < 0 || get_jobs(w, false, &answer, &active, err) < 0 ||
-        get_jobs(w, true, &answer, &past, err) < 0)
+    if (api_get_ad(w->api, "/v1/pool", &pool, err) < 0 || get_jobs(w, false, &active, err) < 0 || get_jobs(w, true, &past, err) < 0)
         return -1;
     w->seq = ad_int(pool, "LastEvent", 0);
     w->past = ad_list_count(past, "Jobs");
     return check_known(w, active, past, err);
 }
 
-int run_wait(const struct cli_call *call, struct error *err)
+static int wait_for(struct waiter *w, int64_t timeout_us, struct error *err)
 {
-    auto_api struct api *api = NULL;
-    int64_t timeout_us;
-    int r = cli_duration(call, "timeout", INT64_MAX, &timeout_us, err);
+    w->end_us = timeout_us < INT64_MAX - clock_boot_us() ? clock_boot_us() + timeout_us : INT64_MAX;
+    w->progress = isatty(STDERR_FILENO) && !cli_given(w->call, "quiet") && !cli_given(w->call, "json");
+    int r = begin(w, err);
     if (r == 0)
-        r = select_check_ids(call, err);
-    if (r < 0 || api_open(API_START_IF_WANTED, &api, err) < 0)
-        return r < 0 ? r : -1;
-    struct waiter w = { .api = api, .call = call, .end_us = INT64_MAX };
-    w.progress = isatty(STDERR_FILENO) && !cli_given(call, "quiet") && !cli_given(call, "json");
-    if (timeout_us < INT64_MAX - clock_boot_us())
-        w.end_us = clock_boot_us() + timeout_us;
-    r = begin(&w, err);
-    if (r == 0)
-        r = wait_all(&w, err);
-    if (w.progress)
+        r = wait_all(w, err);
+    if (w->progress)
         fputc('\n', stderr);
     if (r == CLI_TIMED_OUT)
         fprintf(stderr, "stint: not all jobs are done after the time given; they go on\n");
-    return r == 0 ? conclude(&w, err) : r;
+    return r == 0 ? conclude(w, err) : r;
+}
+
+int run_wait(const struct cli_call *call, struct error *err)
+{
+    auto_api struct api *api = NULL;
+    auto_select_jobs struct select_jobs jobs = { 0 };
+    struct waiter w = { .call = call, .jobs = &jobs };
+    int64_t timeout_us;
+    int r = cli_duration(call, "timeout", INT64_MAX, &timeout_us, err);
+    if (r == 0)
+        r = cli_number(call, "num", 0, &w.enough, err);
+    if (r == 0)
+        r = select_check(call, err);
+    if (r == 0 && call->operand_count == 0 && !cli_given(call, "constraint"))
+        r = cli_usage_error(err, "for which jobs? Give their IDs, or -c EXPR");
+    if (r < 0 || api_open(API_START_IF_WANTED, &api, err) < 0)
+        return r < 0 ? r : -1;
+    w.api = api;
+    for (size_t i = 0; i < call->operand_count; i++) {
+        struct job_id id;
+        job_id_parse(call->operands[i], &id);
+        select_add(&jobs, id);
+    }
+    if (select_constrained(call, api, false, &jobs, err) < 0)
+        return -1;
+    return wait_for(&w, timeout_us, err);
 }

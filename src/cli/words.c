@@ -9,19 +9,34 @@
 #include <string.h>
 #include <time.h>
 
+/* What stands for the character at `p` on a screen; NULL = itself. *len = its bytes. */
+static const char *stand_in(const unsigned char *p, size_t *len)
+{
+    *len = 1;
+    if (*p == '\n' || *p == '\t')
+        return " ";
+    if (*p < 0x20 || *p == 0x7f)
+        return "?";
+    if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0) { /* control characters of the C1 set, in UTF-8 */
+        *len = 2;
+        return "?";
+    }
+    return NULL;
+}
+
 void words_safe(struct buf *out, const char *text)
 {
-    for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
-        if (*p == '\n' || *p == '\t')
-            buf_char(out, ' ');
-        else if (*p < 0x20 || *p == 0x7f)
-            buf_char(out, '?');
-        else if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0) { /* control characters of the C1 set, in UTF-8 */
-            buf_char(out, '?');
-            p++;
-        } else
-            buf_char(out, (char)*p);
+    const unsigned char *from = (const unsigned char *)text, *p = from;
+    size_t len;
+    for (; *p; p += len) {
+        const char *other = stand_in(p, &len);
+        if (!other)
+            continue;
+        buf_add(out, from, (size_t)(p - from));
+        buf_text(out, other);
+        from = p + len;
     }
+    buf_add(out, from, (size_t)(p - from));
 }
 
 void words_count(struct buf *out, int64_t n, const char *noun)

@@ -197,15 +197,13 @@ int submit_to_checkpoint_code(struct submit_job *job, const struct submit_comman
     return 0;
 }
 
-/* Keeps a request that is an expression; it is what the queue must evaluate, if it is one at all. */
+/* Keeps a request that is an expression: the pool evaluates it whenever the job becomes idle. */
 static int keep_request(struct submit_job *job, const struct submit_command *command, const char *value, const char *example,
                         struct error *err)
 {
     if (submit_set_expr(job->ad, command->attribute, value, NULL) < 0)
         return error_set(err, ERR_INVALID, "%s = %.60s is no amount; write for example '%s = %s'", command->name, value,
                          command->name, example);
-    submit_warn(job->parser, job->line, "%s = %.60s is an expression, which requests can not be yet; it is kept, but not used",
-                command->name, value);
     return 0;
 }
 
@@ -294,19 +292,6 @@ int submit_to_signal(struct submit_job *job, const struct submit_command *comman
         ad_set_string(job->ad, command->attribute, command_signal_name(number));
     else
         ad_set_int(job->ad, command->attribute, number);
-    return 0;
-}
-
-int submit_to_retry_until(struct submit_job *job, const struct submit_command *command, const char *value, struct error *err)
-{
-    int64_t code;
-    if (submit_parse_int(value, &code) && code >= 0 && code <= 255) {
-        ad_set_int(job->ad, command->attribute, code);
-        return 0;
-    }
-    if (submit_set_expr(job->ad, command->attribute, value, err) < 0)
-        return error_wrap(err, "'%s' is neither an exit code nor an expression", command->name);
-    submit_warn(job->parser, job->line, "retry_until is used with an exit code only; the expression is kept, but not used yet");
     return 0;
 }
 

@@ -17,6 +17,7 @@
  *   submit_image.c     the image that a job runs in
  *   submit_attribute.c +Attr and MY.Attr, and what is checked about them
  *   submit_checkpoint.c how a job is checkpointed: values, and what does not fit together
+ *   submit_policy.c    conditions that the pool evaluates, limits, times to start
  *   submit_guess.c     what a misspelt name may have meant
  *   submit_job.c       one queue statement's jobs
  *   submit_line.c      statements
@@ -270,6 +271,7 @@ submit_convert_fn submit_to_executable, submit_to_string, submit_to_bool, submit
     submit_to_mebibytes, submit_to_kibibytes, submit_to_hold, submit_to_signal, submit_to_seconds, submit_to_interval,
     submit_to_checkpoint_code, submit_to_retry_until, submit_to_getenv, submit_to_method, submit_to_paths, submit_to_image, submit_to_pull_policy,
     submit_to_target_dir, submit_to_override_entrypoint, submit_to_later, submit_to_nothing;
+submit_convert_fn submit_to_condition, submit_to_reason, submit_to_number_expr, submit_to_limits, submit_to_cron; /* submit_policy.c */
 
 /* ---- images ---- */
 

@@ -109,26 +109,22 @@ static int find_jobs(struct action *a, struct error *err)
     return 0;
 }
 
-static void set_leave(struct action *a, struct queue_job *job)
+static void set_leave(struct queue_job *job, const struct decision *d, bool fast)
 {
-    const char *reason = ad_string(a->request, "Reason", NULL);
-    char text[256];
-    struct identity who;
-    struct error ignored;
-    snprintf(text, sizeof text, "by hand");
-    if (identity_of(a->uid, &who, &ignored) == 0)
-        snprintf(text, sizeof text, "by %s", who.name);
-    ad_set_string(job->ad, "LeaveReason", reason ? reason : text);
-    ad_set_string(job->ad, "LeaveCause", a->verb->name);
-    ad_set_bool(job->ad, "LeaveFast", ad_bool(a->request, "Fast", false));
-    ad_set_int(job->ad, "LeaveCode", 1);
-    if (a->verb->event == JOB_EVENT_HOLD) {
-        ad_set_string(job->ad, "HoldReason", reason ? reason : text);
-        ad_set_int(job->ad, "HoldReasonCode", 1);
-        ad_set_int(job->ad, "HoldReasonSubCode", 0);
+    ad_set_string(job->ad, "LeaveReason", d->reason);
+    ad_set_string(job->ad, "LeaveCause", d->cause);
+    ad_set_bool(job->ad, "LeaveFast", fast);
+    ad_set_int(job->ad, "LeaveCode", d->code);
+    ad_set_int(job->ad, "LeaveSubCode", d->subcode);
+    if (d->event == JOB_EVENT_HOLD) {
+        ad_set_string(job->ad, "HoldReason", d->reason);
+        ad_set_int(job->ad, "HoldReasonCode", d->code);
+        ad_set_int(job->ad, "HoldReasonSubCode", d->subcode);
     }
-    if (a->verb->event == JOB_EVENT_REMOVE)
-        ad_set_string(job->ad, "RemoveReason", reason ? reason : text);
+    if (d->event == JOB_EVENT_HOLD && job->state == JOB_IDLE) /* else it is counted when it is held at last */
+        ad_set_int(job->ad, "NumHolds", ad_int(job->ad, "NumHolds", 0) + 1);
+    if (d->event == JOB_EVENT_REMOVE)
+        ad_set_string(job->ad, "RemoveReason", d->reason);
 }
 
 /* Moves whose event the pool itself makes; the others are told by the runner's journal. */
@@ -145,59 +141,80 @@ static const char *event_of_move(const struct change *c)
     return NULL;
 }
 
-static int tell(struct action *a, struct queue_job *job, const struct change *c, const struct ad *full, struct error *err)
+static int tell(struct pool *p, struct queue_job *job, const struct change *c, const struct decision *d, struct error *err)
 {
     const char *name = event_of_move(c);
+    auto_ad struct ad *full = NULL;
     if (!name)
         return 0;
+    if (queue_full_ad(p->queue, job, &full, err) < 0)
+        return -1;
     struct ad *event = event_new(name, clock_wall_us());
     ad_copy_attribute(event, "Reason", job->ad, "LeaveReason");
     if (strcmp(name, "held") == 0) {
-        ad_set_int(event, "Code", 1);
-        ad_set_int(event, "Subcode", 0);
+        ad_set_int(event, "Code", d->code);
+        ad_set_int(event, "Subcode", d->subcode);
     }
-    return event_add(a->pool, job, full, event, err);
+    return event_add(p, job, full, event, err);
 }
 
 static void forget_hold(struct queue_job *job)
 {
     static const char *const names[] = {
-        "HoldReason", "HoldReasonCode", "HoldReasonSubCode", "BackOff", "KillsInARow", "FailuresInARow", "LossesInARow",
+        "HoldReason", "HoldReasonCode", "HoldReasonSubCode", "BackOff", "KillsInARow", "FailuresInARow", "LossesInARow", "DeferralDone",
     };
+    ad_copy_attribute(job->ad, "LastHoldReason", job->ad, "HoldReason");
+    ad_copy_attribute(job->ad, "LastHoldReasonCode", job->ad, "HoldReasonCode");
+    ad_copy_attribute(job->ad, "LastHoldReasonSubCode", job->ad, "HoldReasonSubCode");
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         ad_remove(job->ad, names[i]);
+}
+
+/* Within the transaction: what was asked for or decided, as the table allows it. */
+static int apply(struct pool *p, struct queue_job *job, const struct decision *d, bool fast, struct change *c, struct error *err)
+{
+    *c = (struct change){ .id = job->id, .before = job->state, .move = job_step(job->state, d->event) };
+    if (!c->move.allowed)
+        return 0;
+    bool leaves = d->event != JOB_EVENT_CHECKPOINT && d->event != JOB_EVENT_SUSPEND && d->event != JOB_EVENT_CONTINUE;
+    if (leaves && job->state == JOB_REMOVING) /* the first reason stays; but it may have to go faster */
+        ad_set_bool(job->ad, "LeaveFast", fast);
+    else if (leaves)
+        set_leave(job, d, fast);
+    if (d->event == JOB_EVENT_RELEASE)
+        forget_hold(job);
+    if (d->event == JOB_EVENT_CHECKPOINT)
+        ad_set_bool(job->ad, "CheckpointAsked", true); /* until it is answered: see active.c, repeat_order */
+    if (tell(p, job, c, d, err) < 0 || move_job(p, job, d->event, &c->move, err) < 0)
+        return -1;
+    c->ad = ad_copy(job->ad);
+    return 0;
 }
 
 /* Within the transaction. */
 static int change_job(struct action *a, struct queue_job *job, struct error *err)
 {
-    char name[JOB_ID_TEXT_MAX];
-    struct change c = { .id = job->id, .before = job->state, .move = job_step(job->state, a->verb->event) };
+    char name[JOB_ID_TEXT_MAX], by[256];
+    struct change c;
+    struct identity who;
+    struct error ignored;
     job_id_print(job->id, name);
     if (!pool_may(a->pool, a->uid, job->uid)) {
         add_result(a, name, false, "it belongs to somebody else");
         return 0;
     }
+    snprintf(by, sizeof by, "by hand");
+    if (identity_of(a->uid, &who, &ignored) == 0)
+        snprintf(by, sizeof by, "by %s", who.name);
+    struct decision d = { .event = a->verb->event, .cause = a->verb->name, .reason = ad_string(a->request, "Reason", by), .code = 1,
+                          .subcode = (int)ad_int(a->request, "Subcode", 0) };
+    if (apply(a->pool, job, &d, ad_bool(a->request, "Fast", false), &c, err) < 0)
+        return -1;
     if (!c.move.allowed) {
         add_result(a, name, false, c.move.refusal);
         return 0;
     }
-    bool leaves = a->verb->event != JOB_EVENT_CHECKPOINT && a->verb->event != JOB_EVENT_SUSPEND && a->verb->event != JOB_EVENT_CONTINUE;
-    if (leaves && job->state == JOB_REMOVING) /* the first reason stays; but it may have to go faster */
-        ad_set_bool(job->ad, "LeaveFast", ad_bool(a->request, "Fast", false));
-    else if (leaves)
-        set_leave(a, job);
-    if (a->verb->event == JOB_EVENT_RELEASE)
-        forget_hold(job);
-    if (a->verb->event == JOB_EVENT_CHECKPOINT)
-        ad_set_bool(job->ad, "CheckpointAsked", true); /* until it is answered: see active.c, repeat_order */
-    auto_ad struct ad *full = NULL;
-    if (queue_full_ad(a->pool->queue, job, &full, err) < 0 || tell(a, job, &c, full, err) < 0)
-        return -1;
-    if (move_job(a->pool, job, a->verb->event, &c.move, err) < 0)
-        return -1;
     add_result(a, name, true, c.move.next == JOB_REMOVING ? "is being removed" : c.move.next == JOB_HOLDING ? "is being held" : a->verb->done);
-    c.ad = ad_copy(job->ad);
     a->changes = mem_grow(a->changes, &a->change_capacity, a->change_count + 1, sizeof *a->changes);
     a->changes[a->change_count++] = c;
     return 0;
@@ -251,14 +268,27 @@ static void act(struct pool *p, const struct change *c)
     struct error ignored;
     if (order && active)
         active_order(active, order, c->ad);
-    if (c->before == JOB_IDLE && c->move.next != JOB_IDLE)
-        schedule_remove(p, c->id);
     if (c->move.action == JOB_ACT_FINISH)
         move_clean(p, c->id);
     if (c->before != JOB_IDLE && c->move.next == JOB_IDLE && queue_get_job(p->queue, c->id, &job, &ignored) == 0) {
         schedule_add(p, &job);
         queue_job_release(&job);
     }
+}
+
+/* After the commit. Those that are idle no more leave the schedule together: there may be a hundred thousand. */
+static void act_all(struct pool *p, const struct change *changes, size_t count)
+{
+    struct job_id *gone = mem_zero(count + 1, sizeof *gone);
+    size_t gone_count = 0;
+    for (size_t i = 0; i < count; i++)
+        if (changes[i].ad && changes[i].before == JOB_IDLE && changes[i].move.next != JOB_IDLE)
+            gone[gone_count++] = changes[i].id;
+    schedule_remove_many(p, gone, gone_count);
+    free(gone);
+    for (size_t i = 0; i < count; i++)
+        if (changes[i].ad)
+            act(p, &changes[i]);
 }
 
 static int run(struct action *a, struct error *err)
@@ -273,8 +303,7 @@ static int run(struct action *a, struct error *err)
     if (find_jobs(a, err) < 0 || change_all(a, err) < 0)
         return -1;
     fault_point("pool.acted");
-    for (size_t i = 0; i < a->change_count; i++)
-        act(a->pool, &a->changes[i]);
+    act_all(a->pool, a->changes, a->change_count);
     return 0;
 }
 
@@ -287,6 +316,48 @@ int actions_run(struct pool *p, uid_t uid, const struct ad *request, struct ad *
     free(a.changes);
     free(a.found.ids);
     ad_expr_free(a.constraint);
+    return result;
+}
+
+/* ---- what expressions decide ---- */
+
+/* Within the transaction. `c` stays as it was if there is nothing to act upon. */
+static int decide(struct pool *p, const struct decision *d, struct change *c, struct error *err)
+{
+    struct queue_job job;
+    int result = queue_get_job(p->queue, d->id, &job, err);
+    if (result != 0)
+        return result < 0 ? -1 : 0;
+    if (d->problem && d->problem[0])
+        ad_set_string(job.ad, "PeriodicError", d->problem);
+    else if (d->problem)
+        ad_remove(job.ad, "PeriodicError");
+    if (d->event == JOB_EVENT_COUNT)
+        result = queue_put_job(p->queue, &job, err);
+    else
+        result = apply(p, &job, d, false, c, err);
+    queue_job_release(&job);
+    return result;
+}
+
+int actions_decide(struct pool *p, const struct decision *decisions, size_t count, struct error *err)
+{
+    struct change *changes = mem_zero(count, sizeof *changes);
+    int result = queue_begin(p->queue, err);
+    bool begun = result == 0;
+    for (size_t i = 0; i < count && result == 0; i++)
+        result = decide(p, &decisions[i], &changes[i], err);
+    fault_point("pool.decide");
+    if (result == 0)
+        result = event_commit(p, err);
+    else if (begun)
+        event_rollback(p);
+    fault_point("pool.decided");
+    if (result == 0)
+        act_all(p, changes, count);
+    for (size_t i = 0; i < count; i++)
+        ad_free(changes[i].ad);
+    free(changes);
     return result;
 }
 
@@ -309,6 +380,12 @@ static bool is_undefined(const struct ad *ad, const char *name)
     return ad_print_expr(ad, name, &text) && strcasecmp(buf_cstr(&text), "undefined") == 0;
 }
 
+/* Neither a number nor a text nor a truth value as it stands. */
+static bool is_expression(const struct ad *ad, const char *name)
+{
+    return !ad_string(ad, name, NULL) && ad_real(ad, name, 0) != ad_real(ad, name, 1) && ad_bool(ad, name, false) != ad_bool(ad, name, true);
+}
+
 /* What a submit file would refuse must not come in by an edit. */
 int actions_check_set(const struct ad *set, struct error *err)
 {
@@ -319,9 +396,11 @@ int actions_check_set(const struct ad *set, struct error *err)
     for (size_t i = 0; i < ad_count(set); i++)
         if (submit_is_own(ad_name(set, i)) || strcasecmp(ad_name(set, i), "JobStatus") == 0)
             return error_set(err, ERR_INVALID, "'%s' is the pool's own; it can not be edited", ad_name(set, i));
-    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
-        if (ad_has(set, numbers[i]) && ad_int(set, numbers[i], INT64_MIN) == INT64_MIN && !is_undefined(set, numbers[i]))
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        bool may_be_expression = strncmp(numbers[i], "Request", strlen("Request")) == 0 && is_expression(set, numbers[i]);
+        if (ad_has(set, numbers[i]) && ad_int(set, numbers[i], INT64_MIN) == INT64_MIN && !is_undefined(set, numbers[i]) && !may_be_expression)
             return error_set(err, ERR_INVALID, "%s must be a whole number", numbers[i]);
+    }
     auto_ad struct ad *copy = ad_copy(set);
     for (size_t i = 0; i < ad_count(set); i++)
         if (submit_check_value(copy, ad_name(set, i), err) < 0)

@@ -40,12 +40,13 @@ int active_add(struct pool *p, const struct queue_job *job, struct active **out,
     struct active *a = mem_new(struct active);
     *a = (struct active){
         .next = p->active, .pool = p, .id = job->id, .stint = job->stint, .cpus = job->cpus, .memory_mb = job->memory_mb,
-        .disk_kb = job->disk_kb, .job_dir = steal_fd(&dir), .job_path = steal(path), .line = -1,
+        .disk_kb = job->disk_kb, .needs = limits_of_text(p, ad_string(job->ad, "MatchedConcurrencyLimits", "")), .job_dir = steal_fd(&dir), .job_path = steal(path), .line = -1,
     };
     p->active = a;
     p->used.cpus += a->cpus;
     p->used.memory_mb += a->memory_mb;
     p->used.disk_kb += a->disk_kb;
+    limits_hold(p, a->needs, 1);
     *out = a;
     return 0;
 }
@@ -68,6 +69,7 @@ static void unlink_active(struct pool *p, struct active *a)
     p->used.cpus -= a->cpus;
     p->used.memory_mb -= a->memory_mb;
     p->used.disk_kb -= a->disk_kb;
+    limits_hold(p, a->needs, -1);
 }
 
 void active_drop(struct pool *p, struct active *a)
@@ -263,6 +265,8 @@ static void fold_dirty(struct pool *p)
     else
         event_rollback(p);
     for (struct active *a = p->active; a; a = a->next) {
+        if (result == 0 && a->dirty)
+            a->bound_due_us = 0;
         if (result == 0)
             a->dirty = false;
         else if (a->dirty)

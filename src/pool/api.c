@@ -196,6 +196,8 @@ static enum MHD_Result dispatch(struct request *rq, const char *method, const ch
         return send_error(rq, MHD_HTTP_NOT_FOUND, "invalid", rq->id.cluster ? "there is no such job" : "there is no such page");
     if (rq->is_raw)
         return send_bytes(rq, MHD_HTTP_OK, &rq->raw, "application/octet-stream");
+    if (rq->is_json)
+        return send_bytes(rq, MHD_HTTP_OK, &rq->raw, "application/json");
     return send_ad(rq, answer);
 }
 

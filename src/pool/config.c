@@ -1,4 +1,5 @@
 #include "base/file.h"
+#include "base/mem.h"
 #include "base/units.h"
 #include "context/cgroup.h"
 #include "job/command.h"
@@ -47,6 +48,8 @@ static const struct {
     { "checkpoint_timeout", SETTING_DURATION, offsetof(struct config, checkpoint_timeout_us) },
     { "max_vacate_time", SETTING_DURATION, offsetof(struct config, max_vacate_us) },
     { "keep_generations", SETTING_COUNT, offsetof(struct config, keep_generations) },
+    { "periodic_interval", SETTING_DURATION, offsetof(struct config, periodic_interval_us) },
+    { "limit_default", SETTING_FEW, offsetof(struct config, limit_default) },
     { "history", SETTING_DURATION, offsetof(struct config, history_us) },
     { "usage_halflife", SETTING_DURATION, offsetof(struct config, usage_halflife_us) },
     { "max_jobs_per_user", SETTING_MANY, offsetof(struct config, max_jobs_per_user) },
@@ -164,6 +167,64 @@ static bool parse_value(struct config *c, size_t i, const char *value)
     return false;
 }
 
+static int is_no_value(const char *value, const char *name, int number, struct error *err)
+{
+    return error_set(err, ERR_INVALID, "stint.conf:%d: '%s' is no value for %s; see stint.conf(5)", number, value, name);
+}
+
+static int set_limit(struct config *c, const char *name, const char *value, struct error *err)
+{
+    struct limit_need needs[LIMITS_PER_JOB_MAX];
+    int most;
+    if (limit_check_name(name, err) < 0)
+        return -1;
+    if (!parse_count(value, 0, LIMIT_AMOUNT_MAX, &most))
+        return error_set(err, ERR_INVALID, "'%s' is no number of jobs, from 0 to %d", value, LIMIT_AMOUNT_MAX);
+    limit_parse(name, needs, NULL);
+    for (size_t i = 0; i < c->limit_count; i++)
+        if (strcmp(c->limit_list[i].name, needs[0].name) == 0) {
+            c->limit_list[i].most = most;
+            return 0;
+        }
+    c->limit_list = mem_grow(c->limit_list, &c->limit_capacity, c->limit_count + 1, sizeof *c->limit_list);
+    struct policy_limit *limit = &c->limit_list[c->limit_count++];
+    *limit = (struct policy_limit){ .most = most };
+    snprintf(limit->name, sizeof limit->name, "%s", needs[0].name);
+    return 0;
+}
+
+static int set_machine(struct config *c, const char *name, const char *value, struct error *err)
+{
+    if (!ad_name_valid(name) || strchr(name, '.'))
+        return error_set(err, ERR_INVALID, "'%s' is no attribute's name", name);
+    if (!c->machine)
+        c->machine = ad_new();
+    return ad_set_expr(c->machine, name, value, err);
+}
+
+static int set_start(struct config *c, const char *value, struct error *err)
+{
+    struct ad_expr *expr;
+    if (ad_expr_parse(value, &expr, err) < 0)
+        return -1;
+    ad_expr_free(c->start);
+    c->start = expr;
+    return 0;
+}
+
+/* The settings whose names or values are expressions. Outcome POLICY_UNKNOWN. */
+static int parse_policy(struct config *c, const char *name, const char *value, struct error *err)
+{
+    static const char system[] = "system_periodic_", limit[] = "limit.", machine[] = "machine.";
+    if (strncasecmp(name, limit, strlen(limit)) == 0)
+        return set_limit(c, name + strlen(limit), value, err);
+    if (strncasecmp(name, machine, strlen(machine)) == 0)
+        return set_machine(c, name + strlen(machine), value, err);
+    if (strncasecmp(name, system, strlen(system)) == 0)
+        return policy_rules_set(&c->rules, name + strlen(system), value, err);
+    return strcasecmp(name, "start") == 0 ? set_start(c, value, err) : POLICY_UNKNOWN;
+}
+
 static int parse_line(struct config *c, char *line, int number, struct error *err)
 {
     char *name = line + strspn(line, " \t");
@@ -182,9 +243,14 @@ static int parse_line(struct config *c, char *line, int number, struct error *er
         if (strcasecmp(name, settings[i].name) != 0)
             continue;
         if (!parse_value(c, i, value))
-            return error_set(err, ERR_INVALID, "stint.conf:%d: '%s' is no value for %s; see stint.conf(5)", number, value, name);
+            return is_no_value(value, name, number, err);
         return 0;
     }
+    int result = parse_policy(c, name, value, err);
+    if (result < 0 && err)
+        err->kind = ERR_INVALID;
+    if (result != POLICY_UNKNOWN)
+        return result < 0 ? error_wrap(err, "stint.conf:%d: %s", number, name) : 0;
     return error_set(err, ERR_INVALID, "stint.conf:%d: there is no setting '%s'; see stint.conf(5)", number, name);
 }
 
@@ -202,6 +268,8 @@ static void set_defaults(struct pool *p)
         .max_vacate_us = 600 * SECOND_US,
         .history_us = 30 * 86400 * SECOND_US,
         .usage_halflife_us = 86400 * SECOND_US,
+        .periodic_interval_us = 60 * SECOND_US,
+        .limit_default = -1,
         .keep_generations = 2,
         .max_jobs_per_user = p->machine_wide ? 100000 : 0,
         .limits = true,
@@ -211,6 +279,15 @@ static void set_defaults(struct pool *p)
     };
     if (fstatvfs(p->dir, &fs) == 0)
         c->disk_kb = (int64_t)fs.f_bavail * (int64_t)fs.f_frsize / 1024;
+}
+
+void config_release(struct config *c)
+{
+    policy_rules_release(&c->rules);
+    ad_expr_free(c->start);
+    ad_free(c->machine);
+    free(c->limit_list);
+    *c = (struct config){ 0 };
 }
 
 int config_parse(struct config *c, char *text, struct error *err)

@@ -70,6 +70,7 @@ static void on_tick(void *data)
     if (pool_trim(p, clock_now(), &err) < 0)
         log_error("the history stays as it is: %s", err.text);
     p->schedule = true;
+    schedule_recheck(p);
     scrub_tick(p, TICK_US);
     loop_timer_set(p->tick, clock_boot_us() + TICK_US);
 }
@@ -96,6 +97,7 @@ void pool_round(void *data)
 {
     struct pool *p = data;
     active_round(p);
+    periodic_round(p);
     schedule_round(p);
     userlog_round(p);
     trash_round(p);
@@ -292,9 +294,11 @@ void pool_close(struct pool *p)
     loop_timer_free(p->retry);
     loop_timer_free(p->wake);
     loop_timer_free(p->tick);
+    periodic_close(p);
     loop_free(p->loop);
-    free(p->idle);
-    free(p->waiting);
+    schedule_close(p);
+    ad_free(p->machine);
+    config_release(&p->config);
     free(p->dir_path);
     free(p->jobs_path);
     free(p->store_path);

@@ -36,6 +36,11 @@ void fold_copy(struct ad *into, const struct fold *f, const char *name)
     ad_copy_attribute(into, name, f->record, name);
 }
 
+void fold_copy_as(struct ad *into, const char *as, const struct fold *f, const char *name)
+{
+    ad_copy_attribute(into, as, f->record, name);
+}
+
 void fold_move(struct fold *f, enum job_event event)
 {
     struct job_move ignored;
@@ -64,6 +69,10 @@ static void on_run(struct fold *f)
         ad_set_int(f->stint, "ResumedFrom", generation);
     ad_set_int(f->stint, "Executions", ad_int(f->record, "Execution", 1));
     ad_remove(f->job.ad, "BackOff");
+    fold_copy_as(f->job.ad, "ExecutingSinceBootUs", f, "BootUs");
+    ad_set_int(f->job.ad, "JobCurrentStartExecutingDate", f->wall_us / CLOCK_SECOND_US);
+    if (deferral_wanted(f->full))
+        ad_set_bool(f->job.ad, "DeferralDone", true);
     if (generation == 0 && ad_int(f->record, "Execution", 1) == 1) { /* what it had done is to be done again */
         ad_remove(f->job.ad, "Progress");
         ad_remove(f->job.ad, "ProgressText");
@@ -114,6 +123,8 @@ static void on_commit(struct fold *f)
     ad_copy_attribute(ad, "LastCkptCommitUs", f->record, "CommitUs");
     if (ad_int(f->record, "LatencyUs", -1) >= 0)
         ad_copy_attribute(ad, "LastCkptLatencyUs", f->record, "LatencyUs");
+    if (ad_has(ad, "ExecutingSinceBootUs"))
+        fold_copy_as(ad, "ExecutingSinceBootUs", f, "BootUs");
     ad_set_int(ad, "CheckpointGeneration", generation);
     ad_set_int(ad, "LastGeneration", generation);
     ad_remove(ad, "LastCkptError");

@@ -25,6 +25,7 @@ struct ad *fold_event(const struct fold *f, const char *name);
 void fold_emit(struct fold *f, struct ad *event);
 /* Copies an attribute of the record. */
 void fold_copy(struct ad *into, const struct fold *f, const char *name);
+void fold_copy_as(struct ad *into, const char *as, const struct fold *f, const char *name);
 void fold_move(struct fold *f, enum job_event event);
 
 /* fold_ledger.c: entries of the ledger become charges, sums and the user's usage. */

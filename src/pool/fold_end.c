@@ -35,6 +35,7 @@ static void hold(struct fold *f, const char *reason, int64_t code, int64_t subco
     ad_set_string(f->job.ad, "HoldReason", reason);
     ad_set_int(f->job.ad, "HoldReasonCode", code);
     ad_set_int(f->job.ad, "HoldReasonSubCode", subcode);
+    fold_add(f->job.ad, "NumHolds", 1);
     fold_emit(f, event);
 }
 
@@ -66,8 +67,44 @@ static void tell_outcome(struct fold *f)
         ad_copy_attribute(event, "Reason", f->job.ad, "RemoveReason");
         fold_emit(f, event);
     } else if (f->job.state == JOB_HELD) {
-        hold(f, ad_string(f->job.ad, "LeaveReason", "held"), ad_int(f->job.ad, "LeaveCode", 1), ad_int(f->record, "HoldSubCode", 0));
+        hold(f, ad_string(f->job.ad, "LeaveReason", "held"), ad_int(f->job.ad, "LeaveCode", 1),
+             ad_int(f->job.ad, "LeaveSubCode", ad_int(f->record, "HoldSubCode", 0)));
     }
+}
+
+/* HTCondor's number, where one was given: an expression's. */
+static void note_vacate_code(struct fold *f)
+{
+    bool by_policy = f->job.state == JOB_VACATING && ad_int(f->job.ad, "LeaveCode", 0) >= 1000;
+    ad_remove(f->job.ad, "VacateReasonCode");
+    ad_remove(f->job.ad, "VacateReasonSubCode");
+    if (!by_policy)
+        return;
+    ad_copy_attribute(f->job.ad, "VacateReasonCode", f->job.ad, "LeaveCode");
+    ad_copy_attribute(f->job.ad, "VacateReasonSubCode", f->job.ad, "LeaveSubCode");
+}
+
+/* A request that is an expression may ask for another amount after what the job has shown of itself. */
+static void renew_requests(struct fold *f)
+{
+    static const char *const names[] = { "RequestCpus", "RequestMemory", "RequestDisk" };
+    auto_ad struct ad *view = NULL;
+    bool expressions = false;
+    struct error ignored;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        expressions = expressions || (ad_has(f->full, names[i]) && ad_int(f->full, names[i], INT64_MIN) == INT64_MIN);
+    if (!expressions || report_job(f->pool, &f->job, &view, &ignored) < 0)
+        return;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        ad_remove(view, names[i]);
+        ad_copy_attribute(view, names[i], f->full, names[i]);
+    }
+    struct queue_job asked = f->job;
+    if (schedule_requests(view, &asked, &ignored) < 0)
+        return; /* it keeps what it had */
+    f->job.cpus = asked.cpus;
+    f->job.memory_mb = asked.memory_mb;
+    f->job.disk_kb = asked.disk_kb;
 }
 
 static void leave_slot(struct fold *f, const char *event_name, enum job_event job_event)
@@ -81,6 +118,7 @@ static void leave_slot(struct fold *f, const char *event_name, enum job_event jo
     fold_add(f->job.ad, "NumVacates", 1);
     ad_set_int(f->job.ad, "LastVacateTime", f->wall_us / CLOCK_SECOND_US);
     ad_copy_attribute(f->job.ad, "VacateReason", f->record, "Reason");
+    note_vacate_code(f);
     add_cpu_time(f, event);
     fold_emit(f, event);
     /* the events come before the move, which may take the job out of the active ones */
@@ -89,6 +127,8 @@ static void leave_slot(struct fold *f, const char *event_name, enum job_event jo
     f->job.state = next;
     tell_outcome(f);
     f->job.state = before;
+    if (next == JOB_IDLE)
+        renew_requests(f);
     fold_move(f, job_event);
 }
 
@@ -128,12 +168,18 @@ static void end_held(struct fold *f)
 {
     ad_copy_attribute(f->job.ad, "LeaveReason", f->record, "Reason");
     ad_copy_attribute(f->job.ad, "LeaveCode", f->record, "HoldCode");
+    ad_remove(f->job.ad, "LeaveSubCode");
     leave_slot(f, "evicted", JOB_EVENT_END_HELD);
 }
 
 static void close_stint(struct fold *f)
 {
     ad_set_int(f->stint, "EndedUs", f->wall_us);
+    if (ad_bool(f->record, "Completion", false)) {
+        fold_add(f->job.ad, "NumJobCompletions", 1);
+        set_exit_status(f->job.ad, f->record);
+        ad_remove(f->job.ad, "DeferralDone"); /* the next time of a cron job; see deferral.c */
+    }
     fold_copy(f->stint, f, "Outcome");
     fold_copy(f->stint, f, "Reason");
     fold_copy(f->stint, f, "Cause");

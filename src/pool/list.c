@@ -5,111 +5,8 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
-enum { EVENTS_MAX = 1000, WAIT_MAX_S = 60, IDS_MAX = 256 };
-
-/* ---- jobs ---- */
-
-struct job_query {
-    struct request *rq;
-    struct ad *answer;
-    struct ad_expr *constraint;
-    struct ad *attributes; /* only those with a name in it; NULL = all */
-    int64_t limit, count;
-    struct error *err;
-    int failed;
-};
-
-/* A comma-separated list of names, as an ad that has them. */
-static struct ad *parse_names(const char *list)
-{
-    struct ad *names = ad_new();
-    while (*list) {
-        size_t len = strcspn(list, ", ");
-        auto_free char *name = mem_dup_n(list, len);
-        if (len > 0 && ad_name_valid(name))
-            ad_set_bool(names, name, true);
-        list += len + strspn(list + len, ", ");
-    }
-    return names;
-}
-
-static struct ad *project(const struct ad *ad, const struct ad *names)
-{
-    struct ad *some = ad_new();
-    for (size_t i = 0; i < ad_count(names); i++)
-        ad_copy_attribute(some, ad_name(names, i), ad, ad_name(names, i));
-    return some;
-}
-
-static bool add_job(void *data, const struct queue_job *job)
-{
-    struct job_query *q = data;
-    struct ad *ad = NULL;
-    if (report_job(q->rq->pool, job, &ad, q->err) < 0) {
-        q->failed = -1;
-        return false;
-    }
-    if (!pool_may(q->rq->pool, q->rq->uid, job->uid)) { /* a constraint must not tell what is not shown either */
-        struct ad *some = report_public(ad);
-        ad_free(ad);
-        ad = some;
-    }
-    struct ad_scope scope = { .my = ad, .now = clock_wall_us() / CLOCK_SECOND_US };
-    if (q->constraint && !ad_expr_true(q->constraint, &scope)) {
-        ad_free(ad);
-        return true;
-    }
-    if (q->attributes) {
-        struct ad *some = project(ad, q->attributes);
-        ad_free(ad);
-        ad = some;
-    }
-    ad_append_ad(q->answer, "Jobs", ad);
-    return q->limit == 0 || ++q->count < q->limit;
-}
-
-static int query_jobs(struct job_query *q, struct error *err)
-{
-    struct request *rq = q->rq;
-    struct job_id ids[IDS_MAX];
-    int count = 0;
-    const char *history = request_query(rq, "history");
-    struct queue_filter filter = { .owner = request_query(rq, "owner"), .id.proc = JOB_ALL_PROCS };
-    filter.history = history && strcmp(history, "0") != 0;
-    if (!q->constraint)
-        filter.limit = q->limit;
-    for (const char *name; (name = rq->query(rq->source, "id", count)); count++) {
-        if (count == IDS_MAX)
-            return error_set(err, ERR_LIMIT, "more than %d ids in one request; use a constraint", IDS_MAX);
-        if (!job_id_parse(name, &ids[count]))
-            return error_set(err, ERR_INVALID, "'%s' is no job; write 7.0, or 7 for a whole cluster", name);
-    }
-    for (int i = 0; i < (count ? count : 1) && (q->limit == 0 || q->count < q->limit); i++) {
-        if (count)
-            filter.id = ids[i];
-        if (queue_each_job(rq->pool->queue, &filter, add_job, q, err) < 0)
-            return -1;
-    }
-    return q->failed;
-}
-
-int list_jobs(struct request *rq, struct ad *answer, struct error *err)
-{
-    struct job_query q = { .rq = rq, .answer = answer, .err = err };
-    const char *constraint = request_query(rq, "constraint"), *names = request_query(rq, "attributes");
-    q.limit = request_number(rq, "limit", 0);
-    q.limit = q.limit > 0 ? q.limit : 0;
-    ad_make_list(answer, "Jobs");
-    if (constraint && ad_expr_parse(constraint, &q.constraint, err) < 0)
-        return error_wrap(err, "the constraint");
-    q.attributes = names ? parse_names(names) : NULL;
-    int result = query_jobs(&q, err);
-    ad_free(q.attributes);
-    ad_expr_free(q.constraint);
-    return result;
-}
+enum { EVENTS_MAX = 1000, WAIT_MAX_S = 60 };
 
 /* ---- events ---- */
 
@@ -117,11 +14,17 @@ struct event_query {
     struct request *rq;
     struct ad *answer;
     struct request_job job;
+    struct chosen chosen;
+    int64_t left;
+    int64_t seen; /* the number of the last one that was looked at */
 };
 
 static bool add_event(void *data, const struct queue_event *event)
 {
     struct event_query *q = data;
+    q->seen = event->seq;
+    if (!chosen_wants(q->rq, &q->chosen, event->id))
+        return true;
     struct ad *ad = report_event(event);
     if (!request_may_see(q->rq, event->id, &q->job)) {
         struct ad *some = report_public_record(ad);
@@ -129,7 +32,21 @@ static bool add_event(void *data, const struct queue_event *event)
         ad = some;
     }
     ad_append_ad(q->answer, "Events", ad);
-    return true;
+    return --q->left > 0;
+}
+
+/* With a constraint many may be passed over before one is found; as many as one request should take. */
+static int find_events(struct event_query *q, int64_t after, struct job_id id, struct error *err)
+{
+    enum { LOOK_AT_MAX = 100000 };
+    struct pool *p = q->rq->pool;
+    int64_t at_most = q->chosen.constraint ? LOOK_AT_MAX : q->left;
+    q->seen = after;
+    if (queue_each_event(p->queue, after, id, at_most, add_event, q, err) < 0)
+        return -1;
+    /* what was passed over need not be asked for again */
+    ad_set_int(q->answer, "Last", q->chosen.constraint && q->seen > after ? q->seen : p->last_event);
+    return 0;
 }
 
 int list_events(struct request *rq, struct ad *answer, struct error *err)
@@ -142,12 +59,14 @@ int list_events(struct request *rq, struct ad *answer, struct error *err)
     int64_t limit = request_number(rq, "limit", EVENTS_MAX);
     if (name && !job_id_parse(name, &id))
         return error_set(err, ERR_INVALID, "'%s' is no job", name);
-    ad_make_list(answer, "Events");
-    if (queue_each_event(p->queue, after, id, limit > 0 && limit < EVENTS_MAX ? limit : EVENTS_MAX, add_event, &query, err) < 0)
+    if (chosen_begin(rq, &query.chosen, err) < 0)
         return -1;
-    ad_set_int(answer, "Last", p->last_event);
-    if (ad_list_count(answer, "Events") > 0 || wait <= 0)
-        return 0;
+    query.left = limit > 0 && limit < EVENTS_MAX ? limit : EVENTS_MAX;
+    ad_make_list(answer, "Events");
+    int result = find_events(&query, after, id, err);
+    chosen_release(&query.chosen);
+    if (result < 0 || ad_list_count(answer, "Events") > 0 || wait <= 0)
+        return result;
     if (rq->deadline == 0)
         rq->deadline = clock_boot_us() + (wait > WAIT_MAX_S ? WAIT_MAX_S : wait) * CLOCK_SECOND_US;
     rq->wait = clock_boot_us() < rq->deadline && !p->stopping;
@@ -169,6 +88,90 @@ static bool parse_day(const char *text, int *day)
     return true;
 }
 
+struct sums {
+    struct ad **rows;
+    size_t count, capacity;
+};
+
+static bool same_keys(const struct ad *a, const struct ad *b)
+{
+    static const char *const keys[] = { "ClusterId", "ProcId", "Stint", "Owner", "Day", "Class", "Cause", "ForUser" };
+    bool same = true;
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0] && same; i++)
+        same = ad_same(a, b, keys[i]);
+    return same;
+}
+
+static void add_ledger_row(struct sums *sums, const struct ad *row)
+{
+    static const char *const times[] = { "GoodputUs", "LostUs", "CheckpointUs", "RestoreUs", "TransferUs", "IdleUs", "OccupiedUs" };
+    size_t at = 0;
+    while (at < sums->count && !same_keys(sums->rows[at], row))
+        at++;
+    if (at == sums->count) {
+        sums->rows = mem_grow(sums->rows, &sums->capacity, at + 1, sizeof(struct ad *));
+        sums->rows[sums->count++] = ad_copy(row);
+        return;
+    }
+    for (size_t i = 0; i < sizeof times / sizeof times[0]; i++)
+        if (ad_has(row, times[i]))
+            ad_set_int(sums->rows[at], times[i], ad_int(sums->rows[at], times[i], 0) + ad_int(row, times[i], 0));
+}
+
+struct ledger_search {
+    struct request *rq;
+    struct chosen chosen;
+    struct queue_ledger_query query;
+    bool apart; /* a job's rows are nobody else's */
+    struct ad *answer;
+    struct sums sums;
+    struct error *err;
+    int failed;
+};
+
+static bool add_ledger_of(void *data, const struct queue_job *job)
+{
+    struct ledger_search *s = data;
+    auto_ad struct ad *one = ad_new();
+    if (!chosen_wants(s->rq, &s->chosen, job->id))
+        return true;
+    s->query.id = job->id;
+    ad_make_list(one, "Ledger");
+    s->failed = queue_ledger(s->rq->pool->queue, &s->query, s->apart ? s->answer : one, "Ledger", s->err);
+    for (size_t i = 0; i < ad_list_count(one, "Ledger"); i++)
+        add_ledger_row(&s->sums, ad_list_ad(one, "Ledger", i));
+    return s->failed == 0;
+}
+
+/* Of the jobs for which the constraint is true: what the queue sums for each of them, together. */
+static int sum_chosen(struct ledger_search *s, struct error *err)
+{
+    struct queue_filter filter = { .id = s->query.id, .owner = s->query.owner };
+    for (int history = 0; history < 2 && s->failed == 0; history++) {
+        filter.history = history == 1;
+        if (queue_each_job(s->rq->pool->queue, &filter, add_ledger_of, s, err) < 0)
+            return -1;
+    }
+    for (size_t i = 0; i < s->sums.count; i++)
+        ad_append_ad(s->answer, "Ledger", s->sums.rows[i]);
+    s->sums.count = 0;
+    return s->failed;
+}
+
+static int ledger_of_chosen(struct request *rq, const struct queue_ledger_query *query, struct ad *answer, struct error *err)
+{
+    struct ledger_search search = { .rq = rq, .query = *query, .answer = answer, .err = err };
+    search.apart = strcmp(query->by, "job") == 0 || strcmp(query->by, "stint") == 0;
+    if (chosen_begin(rq, &search.chosen, err) < 0)
+        return -1;
+    int result = sum_chosen(&search, err);
+    for (size_t i = 0; i < search.sums.count; i++)
+        ad_free(search.sums.rows[i]);
+    free(search.sums.rows);
+    chosen_release(&search.chosen);
+    return result;
+}
+
 int list_ledger(struct request *rq, struct ad *answer, struct error *err)
 {
     const char *by = request_query(rq, "by"), *since = request_query(rq, "since"), *until = request_query(rq, "until");
@@ -181,6 +184,8 @@ int list_ledger(struct request *rq, struct ad *answer, struct error *err)
     if (query.first_day && !query.last_day)
         query.last_day = 1000000;
     ad_make_list(answer, "Ledger");
+    if (request_query(rq, "constraint"))
+        return ledger_of_chosen(rq, &query, answer, err);
     return queue_ledger(rq->pool->queue, &query, answer, "Ledger", err);
 }
 

@@ -48,6 +48,14 @@ struct config {
     /* Where its checkpoints go as well; "" = nowhere. */
     char remote_store[CONFIG_TEXT_MAX], remote_endpoint[CONFIG_TEXT_MAX], remote_region[CONFIG_TEXT_MAX],
         remote_credentials[CONFIG_TEXT_MAX];
+    /* Policy by expression. */
+    int64_t periodic_interval_us; /* every job's periodic expressions are evaluated once in this time */
+    struct policy_rules rules;    /* system_periodic_… */
+    struct ad_expr *start;        /* whether the machine takes a job: NULL = any */
+    struct ad *machine;           /* what machine.NAME adds to the machine's ad; NULL = nothing */
+    struct policy_limit *limit_list;
+    size_t limit_count, limit_capacity;
+    int limit_default;            /* of limits that are not on the list; -1 = none */
 };
 
 /* A job that holds a slot. */
@@ -58,6 +66,7 @@ struct active {
     int stint;
     int cpus;
     int64_t memory_mb, disk_kb;
+    const struct policy_needs *needs; /* limits that it holds */
     int job_dir;
     char *job_path;
     int line; /* -1: nobody answers at the moment */
@@ -67,12 +76,20 @@ struct active {
     bool orphan;    /* its line broke: find out whether the runner is dead */
     bool over;      /* its stint ended: free it after the commit */
     bool was_found; /* by a restarted pool */
+    int64_t bound_due_us; /* boot clock: when its durations are looked at again; 0 = its journal has grown since */
 };
 
 /* A job that may start only later. */
 struct waiting {
     struct policy_job job;
     int64_t not_before_us; /* boot clock */
+    bool deferred;         /* because it wants to, not because a start failed */
+};
+
+/* An idle job that may not start on this machine. */
+struct unsuited {
+    struct policy_job job;
+    bool timed; /* it may in a minute */
 };
 
 struct task;        /* a child that does one long thing: see task.h */
@@ -112,6 +129,16 @@ struct pool {
     size_t idle_count, idle_capacity;
     struct waiting *waiting;
     size_t waiting_count, waiting_capacity;
+    int64_t waiting_due_us; /* boot clock: the first of them is not due before */
+    struct unsuited *unsuited;
+    size_t unsuited_count, unsuited_capacity;
+    void *known_needs; /* see limits.c */
+    int plain_cluster;  /* the last one whose jobs start without conditions: see idle.c */
+    struct policy_limit *limits_used;
+    size_t limits_used_count, limits_used_capacity;
+    struct ad *machine;       /* see machine.c */
+    int64_t machine_fresh_us; /* boot clock: it is up to date until then */
+    struct periodic *periodic; /* see periodic.c */
     struct policy_room used;
     bool schedule; /* look for work at the end of the round */
     bool logs;     /* there may be events to write to users' logs */
@@ -185,6 +212,7 @@ void scrub_reaped(struct pool *p, pid_t pid);
 int config_read(struct pool *p, struct error *err);
 /* What the text sets; the text is cut into lines on the way. */
 int config_parse(struct config *config, char *text, struct error *err);
+void config_release(struct config *config);
 
 /* active.c: jobs that hold slots, and their runners. */
 struct active *active_find(struct pool *p, struct job_id id);
@@ -211,10 +239,58 @@ int fold_fence(struct pool *p, struct active *a, struct error *err);
 int schedule_load(struct pool *p, struct error *err);
 void schedule_add(struct pool *p, const struct queue_job *job);
 void schedule_remove(struct pool *p, struct job_id id);
+void schedule_remove_many(struct pool *p, struct job_id *ids, size_t count); /* puts the ids into their order */
 void schedule_round(struct pool *p);
 /* Why a job is idle, for people. */
 void schedule_explain(struct pool *p, const struct queue_job *job, struct buf *out);
 int schedule_requests(const struct ad *job, struct queue_job *out, struct error *err);
+
+/* It is not waiting for anything any more. */
+void schedule_close(struct pool *p);
+/* Looks again at jobs whose requirements may have become true by time alone. */
+void schedule_recheck(struct pool *p);
+
+/* machine.c: the machine's ad; machine_now's is borrowed until the next call, the other one yours. */
+const struct ad *machine_now(struct pool *p);
+struct ad *pool_machine_ad(const struct pool *p);
+/* Where the CRIU is that jobs get, which may be made while the pool runs; yours, NULL: nowhere. What the configuration names is not
+ * looked at: whoever uses it says what is wrong with it. */
+char *pool_tools(const struct pool *p);
+
+/* deferral.c: when a job wants to start. `job` is its whole ad (report_job). False: as soon as it can. */
+struct deferral {
+    int64_t time_s, window_s, preparation_s; /* wall clock, seconds */
+};
+void deferral_print(const struct deferral *deferral, struct buf *out);
+bool deferral_wanted(const struct ad *job);
+bool deferral_of(const struct pool *p, const struct ad *job, struct deferral *out);
+
+/* match.c: whether a job may start on this machine now. */
+enum match_result { MATCH_YES, MATCH_UNSUITED, MATCH_NOT_TAKEN, MATCH_LATER, MATCH_MISSED };
+struct match {
+    enum match_result result;
+    bool timed;      /* by time alone it may become another */
+    int64_t wait_us; /* MATCH_LATER */
+    bool deferred;
+    struct deferral deferral;
+};
+int match_try(struct pool *p, const struct queue_job *job, struct match *out, struct error *err);
+/* Whether match_try has to be asked for a job with this whole ad. */
+bool match_is_asked(const struct pool *p, const struct ad *full);
+/* MY is the job, TARGET the machine, now is now. */
+struct ad_scope match_scope(struct pool *p, const struct ad *job);
+int match_utc_offset(void);
+
+/* limits.c: concurrency limits. What a job with this whole ad takes of them (borrowed, for the pool's life; NULL = nothing). */
+const struct policy_needs *limits_of(struct pool *p, const struct ad *job);
+const struct policy_needs *limits_of_text(struct pool *p, const char *text);
+void limits_print(const struct pool *p, const struct policy_needs *needs, struct buf *out);
+void limits_hold(struct pool *p, const struct policy_needs *needs, int sign);
+void limits_close(struct pool *p);
+
+/* periodic.c: periodic expressions, each once in an interval, a slice of the jobs at a time. */
+void periodic_round(struct pool *p);
+void periodic_close(struct pool *p);
 
 /* event.c */
 int event_add(struct pool *p, const struct queue_job *job, const struct ad *full, struct ad *event, struct error *err);
@@ -241,6 +317,18 @@ int submit_check(const struct ad *full, struct error *err);
 /* In a machine-wide pool priorities order the jobs of all users, until there is fair share: so nobody but root goes far. */
 void submit_clamp(const struct pool *p, uid_t uid, struct queue_job *job);
 int submit_cluster(struct pool *p, uid_t uid, const struct ad *request, struct ad *answer, struct error *err);
+/* What an expression decided about a job. */
+struct decision {
+    struct job_id id;
+    enum job_event event; /* JOB_EVENT_COUNT: none, only `problem` */
+    const char *cause; /* what the job was asked to do: "hold" … */
+    const char *reason;
+    int64_t code, subcode;
+    const char *problem; /* what PeriodicError is to say; NULL = leave it as it is */
+};
+/* Carries them out: one transaction, then the orders to runners. What is not allowed (any more) in a job's state is passed over.
+ * Fault points "pool.decide" before the commit and "pool.decided" behind it. */
+int actions_decide(struct pool *p, const struct decision *decisions, size_t count, struct error *err);
 int actions_run(struct pool *p, uid_t uid, const struct ad *request, struct ad *answer, struct error *err);
 /* Whether an edit may set these. */
 int actions_check_set(const struct ad *set, struct error *err);

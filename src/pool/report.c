@@ -9,7 +9,9 @@
 
 enum { STORY_EVENTS = 200 };
 
-static const char *const hidden[] = { "LeaveReason", "LeaveCause", "LeaveFast", "LeaveCode", "DeliverBoot" };
+static const char *const hidden[] = {
+    "LeaveReason", "LeaveCause", "LeaveFast", "LeaveCode", "LeaveSubCode", "DeliverBoot", "RunningSinceBootUs", "ExecutingSinceBootUs",
+};
 
 static void add_open_interval(struct pool *p, const struct queue_job *job, struct ad *ad)
 {
@@ -35,7 +37,7 @@ static void add_open_interval(struct pool *p, const struct queue_job *job, struc
 static void add_sums(struct ad *ad)
 {
     static const char *const zero[] = { "GoodputUs", "LostUs", "CheckpointUs", "RestoreUs", "TransferUs", "IdleUs", "AtRiskUs",
-        "OccupiedUs", "NumCkpts", "NumCkptsFailed", "NumJobStarts", "NumVacates" };
+        "OccupiedUs", "NumCkpts", "NumCkptsFailed", "NumJobStarts", "NumVacates", "NumHolds", "NumJobCompletions" };
     for (size_t i = 0; i < sizeof zero / sizeof zero[0]; i++)
         if (!ad_has(ad, zero[i]))
             ad_set_int(ad, zero[i], 0);
@@ -43,6 +45,18 @@ static void add_sums(struct ad *ad)
     ad_set_int(ad, "RemoteWallClockTime", ad_int(ad, "OccupiedUs", 0) / CLOCK_SECOND_US);
     ad_set_real(ad, "RemoteUserCpu", (double)ad_int(ad, "TotalUserUs", 0) / 1e6);
     ad_set_real(ad, "RemoteSysCpu", (double)ad_int(ad, "TotalSysUs", 0) / 1e6);
+}
+
+/* What is as old as it is only now. */
+static void add_moment(struct ad *ad)
+{
+    int64_t now = clock_wall_us() / CLOCK_SECOND_US;
+    ad_set_int(ad, "ServerTime", now);
+    ad_set_int(ad, "CurrentTime", now);
+    if (ad_has(ad, "LastCkptTime"))
+        ad_set_int(ad, "CheckpointAge", now - ad_int(ad, "LastCkptTime", now));
+    if (ad_has(ad, "ResidentSetSize"))
+        ad_set_int(ad, "MemoryUsage", (ad_int(ad, "ResidentSetSize", 0) + 1023) / 1024);
 }
 
 int report_job(struct pool *p, const struct queue_job *job, struct ad **out, struct error *err)
@@ -61,12 +75,17 @@ int report_job(struct pool *p, const struct queue_job *job, struct ad **out, str
     if (!ad_has(ad, "EnteredCurrentStatus"))
         ad_set_int(ad, "EnteredCurrentStatus", job->submitted_us / CLOCK_SECOND_US);
     ad_set_int(ad, "StintNumber", job->stint);
+    ad_set_int(ad, "NumShadowStarts", job->stint);
+    ad_set_int(ad, "JobRunCount", job->stint);
+    if (job_state_occupies(job->state))
+        ad_copy_attribute(ad, "ShadowBday", ad, "JobCurrentStartDate");
     ad_set_int(ad, "JobPrio", job->priority);
     ad_set_int(ad, "RequestCpus", job->cpus);
     ad_set_int(ad, "RequestMemory", job->memory_mb);
     ad_set_int(ad, "RequestDisk", job->disk_kb);
     add_open_interval(p, job, ad);
     add_sums(ad);
+    add_moment(ad);
     *out = ad;
     return 0;
 }
@@ -80,6 +99,7 @@ static const char *const public_names[] = {
     "LastCkptTimeUs", "LastCkptBytes", "CheckpointGeneration", "NumVacates", "LastVacateTime", "GoodputUs", "LostUs",
     "CheckpointUs", "RestoreUs", "TransferUs", "IdleUs", "AtRiskUs", "OccupiedUs", "CommittedTime", "RemoteWallClockTime",
     "RemoteUserCpu", "RemoteSysCpu", "TotalUserUs", "TotalSysUs", "StintUserUs", "ImageSize", "ResidentSetSize", "DiskUsage",
+    "NumHolds", "NumJobCompletions", "JobStartDate", "JobCurrentStartDate", "CheckpointAge", "MemoryUsage", "ServerTime",
     "CompletionDate", "HoldReasonCode", "CheckpointMethodUsed", "Progress",
 };
 

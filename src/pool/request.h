@@ -15,8 +15,9 @@ struct request {
     struct job_id id;  /* of /v1/jobs/ID… */
     int64_t deadline;  /* boot clock; 0 = did not wait yet */
     bool wait;         /* set by a handler: there is nothing to say yet */
-    struct buf raw;    /* set by a handler: bytes instead of JSON */
-    bool is_raw;
+    struct buf raw;    /* set by a handler: what is sent instead of the answer: */
+    bool is_raw;       /* bytes */
+    bool is_json;      /* JSON text */
     int64_t raw_offset, raw_size;
     const char *raw_state;
     bool large; /* it took memory that is better given back */
@@ -43,12 +44,30 @@ struct request_job {
 };
 bool request_may_see(struct request *rq, struct job_id id, struct request_job *last);
 
+/* Whether a job, active or past, is one for which the constraint is true, by what who asks may see of it. Answers are kept for as long as
+ * `chosen` lives; begin with zeroes. */
+struct chosen {
+    struct ad_expr *constraint; /* NULL = every job */
+    int64_t now;
+    struct {
+        struct job_id id;
+        bool is_wanted;
+    } kept[256];
+};
+int chosen_begin(struct request *rq, struct chosen *chosen, struct error *err); /* by the parameter "constraint" */
+bool chosen_wants(struct request *rq, struct chosen *chosen, struct job_id id);
+void chosen_release(struct chosen *chosen);
+
 /* Whether it is root or the pool's owner who asks. */
 bool request_is_master(const struct request *rq);
 
 /* Handlers fill `answer`; outcome REQUEST_NOT_FOUND. */
 typedef int request_fn(struct request *rq, struct ad *answer, struct error *err);
 request_fn output_get;                                      /* output.c */
+request_fn machine_get;                                     /* machine.c */
+request_fn match_get;                                       /* match.c */
 request_fn ckpt_post;                                       /* ckpt.c */
 request_fn branch_rewind, branch_clone;                     /* branch.c */
-request_fn list_jobs, list_events, list_ledger, list_users; /* list.c */
+request_fn list_jobs;                                       /* list_jobs.c */
+request_fn users_change;                                    /* users.c */
+request_fn list_events, list_ledger, list_users;            /* list.c */

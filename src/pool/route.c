@@ -133,6 +133,7 @@ static const struct {
     request_fn *fn;
 } routes[] = {
     { "GET", "/v1/pool", get_pool },
+    { "GET", "/v1/machine", machine_get },
     { "POST", "/v1/pool/stop", post_stop },
     { "POST", "/v1/pool/reschedule", post_reschedule },
     { "POST", "/v1/clusters/reserve", post_reserve },
@@ -141,10 +142,12 @@ static const struct {
     { "GET", "/v1/jobs/*", get_job },
     { "POST", "/v1/jobs/*/edit", post_edit },
     { "GET", "/v1/jobs/*/output", output_get },
+    { "GET", "/v1/jobs/*/requirements", match_get },
     { "POST", "/v1/actions", post_actions },
     { "GET", "/v1/events", list_events },
     { "GET", "/v1/ledger", list_ledger },
     { "GET", "/v1/users", list_users },
+    { "POST", "/v1/users", users_change },
     { "POST", "/v1/checkpoints/#", ckpt_post },
     { "POST", "/v1/jobs/*/rewind", branch_rewind },
     { "POST", "/v1/jobs/*/clone", branch_clone },

@@ -9,8 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/units.h"
-#include "engine/tools.h"
-#include "pool/pool.h"
+#include "pool/idle.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -18,93 +17,7 @@
 #include <unistd.h>
 
 #define REQUEST_MAX (INT64_C(1) << 40)
-enum { STARTS_MAX = 64, BACKOFF_FIRST_US = 1000000, BACKOFF_DOUBLINGS = 8, SET_ASIDE_US = 5000000 };
-
-/* ---- the order ---- */
-
-static struct policy_job view_of(const struct queue_job *job)
-{
-    return (struct policy_job){
-        .id = job->id, .priority = job->priority, .submitted_us = job->submitted_us, .cpus = job->cpus,
-        .memory_mb = job->memory_mb, .disk_kb = job->disk_kb,
-    };
-}
-
-static void insert(struct pool *p, const struct policy_job *job)
-{
-    size_t low = 0, high = p->idle_count;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (policy_compare(&p->idle[middle], job) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    p->idle = mem_grow(p->idle, &p->idle_capacity, p->idle_count + 1, sizeof *p->idle);
-    memmove(&p->idle[low + 1], &p->idle[low], (p->idle_count - low) * sizeof *p->idle);
-    p->idle[low] = *job;
-    p->idle_count++;
-}
-
-static int64_t back_off_us(const struct queue_job *job)
-{
-    int64_t failures = ad_int(job->ad, "BackOff", 0);
-    if (failures <= 0)
-        return 0;
-    return (int64_t)BACKOFF_FIRST_US << (failures > BACKOFF_DOUBLINGS ? BACKOFF_DOUBLINGS : failures - 1);
-}
-
-static void add_waiting(struct pool *p, const struct policy_job *job, int64_t wait_us)
-{
-    p->waiting = mem_grow(p->waiting, &p->waiting_capacity, p->waiting_count + 1, sizeof *p->waiting);
-    p->waiting[p->waiting_count++] = (struct waiting){ .job = *job, .not_before_us = clock_boot_us() + wait_us };
-}
-
-void schedule_add(struct pool *p, const struct queue_job *job)
-{
-    struct policy_job view = view_of(job);
-    int64_t wait = back_off_us(job);
-    p->schedule = true;
-    if (wait == 0) {
-        insert(p, &view);
-        return;
-    }
-    add_waiting(p, &view, wait);
-}
-
-static bool same(struct job_id a, struct job_id b)
-{
-    return a.cluster == b.cluster && a.proc == b.proc;
-}
-
-void schedule_remove(struct pool *p, struct job_id id)
-{
-    for (size_t i = 0; i < p->idle_count; i++) {
-        if (!same(p->idle[i].id, id))
-            continue;
-        memmove(&p->idle[i], &p->idle[i + 1], (p->idle_count - i - 1) * sizeof *p->idle);
-        p->idle_count--;
-        return;
-    }
-    for (size_t i = 0; i < p->waiting_count; i++) {
-        if (!same(p->waiting[i].job.id, id))
-            continue;
-        p->waiting[i] = p->waiting[--p->waiting_count];
-        return;
-    }
-}
-
-static bool load_one(void *data, const struct queue_job *job)
-{
-    schedule_add(data, job);
-    return true;
-}
-
-int schedule_load(struct pool *p, struct error *err)
-{
-    struct queue_filter filter = { .states = 1u << JOB_IDLE, .id.proc = JOB_ALL_PROCS };
-    return queue_each_job(p->queue, &filter, load_one, p, err);
-}
+enum { STARTS_MAX = 64, MATCHES_MAX = 512, MATCHING_US = 50000, SET_ASIDE_US = 5000000, HOLD_MISSED = 20 };
 
 /* ---- what a job asks for ---- */
 
@@ -157,7 +70,7 @@ static void set_limits(const struct pool *p, const struct queue_job *job, const 
     ad_set_int(grant, "StoreUserQuota", p->config.store_user_quota);
     ad_set_int(grant, "StoreLowSpace", p->config.store_low_space);
     ad_set_string(grant, "DefaultMethod", p->config.checkpoint_method);
-    auto_free char *bundle = p->config.criu_dir[0] ? mem_dup(p->config.criu_dir) : tools_find(p->runner_path);
+    auto_free char *bundle = pool_tools(p);
     if (bundle)
         ad_set_string(grant, "CriuDir", bundle);
     ad_set_int(grant, "CheckpointIntervalUs", p->config.checkpoint_interval_us);
@@ -176,12 +89,23 @@ static void set_delivery(const struct queue_job *job, struct ad *grant)
     ad_copy_attribute(grant, "ExitSignal", job->ad, "ExitSignal");
 }
 
-static int make_grant(struct pool *p, const struct queue_job *job, struct moment now, struct ad **out, struct error *err)
+/* What expressions about its exit look at and the job did not say itself. */
+static int add_view(struct pool *p, const struct queue_job *job, struct ad *full, struct error *err)
+{
+    auto_ad struct ad *view = NULL;
+    if (report_job(p, job, &view, err) < 0)
+        return -1;
+    for (size_t i = 0; i < ad_count(view); i++)
+        if (!ad_has(full, ad_name(view, i)))
+            ad_copy_attribute(full, ad_name(view, i), view, ad_name(view, i));
+    return 0;
+}
+
+static int fill_grant(struct pool *p, const struct queue_job *job, struct moment now, struct ad *grant, struct error *err)
 {
     struct ad *full = NULL;
     if (queue_full_ad(p->queue, job, &full, err) < 0)
         return -1;
-    struct ad *grant = ad_new();
     ad_set_int(full, "ClusterId", job->id.cluster);
     ad_set_int(full, "ProcId", job->id.proc);
     ad_set_int(grant, "Stint", job->stint);
@@ -199,8 +123,40 @@ static int make_grant(struct pool *p, const struct queue_job *job, struct moment
     ad_set_string(grant, "ImageDir", images);
     set_limits(p, job, full, grant);
     set_delivery(job, grant);
+    int result = add_view(p, job, full, err);
     ad_set_ad(grant, "Job", full);
-    *out = grant;
+    return result;
+}
+
+/* The runner waits for the time, and looks whether it is too late. */
+static void set_deferral(const struct pool *p, const struct ad *view, struct ad *grant)
+{
+    struct deferral deferral;
+    if (!deferral_of(p, view, &deferral))
+        return;
+    ad_set_int(grant, "DeferralTime", deferral.time_s);
+    ad_set_int(grant, "DeferralWindow", deferral.window_s);
+}
+
+/* What expressions look at, and what it holds of limits until it leaves. */
+static int note_start(struct pool *p, struct queue_job *job, struct moment now, struct ad *grant, struct error *err)
+{
+    auto_ad struct ad *view = NULL;
+    auto_buf struct buf limits = { 0 };
+    int64_t seconds = now.wall_us / CLOCK_SECOND_US;
+    if (report_job(p, job, &view, err) < 0)
+        return -1;
+    set_deferral(p, view, grant);
+    ad_copy_attribute(job->ad, "JobLastStartDate", job->ad, "JobCurrentStartDate");
+    ad_set_int(job->ad, "JobCurrentStartDate", seconds);
+    if (!ad_has(job->ad, "JobStartDate"))
+        ad_set_int(job->ad, "JobStartDate", seconds);
+    ad_set_int(job->ad, "RunningSinceBootUs", now.boot_us);
+    ad_remove(job->ad, "ExecutingSinceBootUs");
+    ad_remove(job->ad, "MatchedConcurrencyLimits");
+    limits_print(p, limits_of(p, view), &limits);
+    if (limits.len > 0)
+        ad_set_string(job->ad, "MatchedConcurrencyLimits", buf_cstr(&limits));
     return 0;
 }
 
@@ -213,9 +169,12 @@ static int grant_one(struct pool *p, struct job_id id, struct moment now, struct
     if (result != 0)
         return result < 0 ? -1 : error_set(err, ERR_CORRUPT, "job %d.%d is not in the queue", id.cluster, id.proc);
     job->stint++;
-    const char *const passing[] = { "LeaveReason", "LeaveCause", "LeaveFast", "LeaveCode" };
+    const char *const passing[] = { "LeaveReason", "LeaveCause", "LeaveFast", "LeaveCode", "LeaveSubCode" };
     for (size_t i = 0; i < sizeof passing / sizeof passing[0]; i++)
         ad_remove(job->ad, passing[i]);
+    *grant = ad_new();
+    if (note_start(p, job, now, *grant, err) < 0)
+        return -1;
     auto_ad struct ad *stint = ad_new();
     ad_set_int(stint, "Stint", job->stint);
     ad_set_int(stint, "GrantedWallUs", now.wall_us);
@@ -228,7 +187,7 @@ static int grant_one(struct pool *p, struct job_id id, struct moment now, struct
         return -1;
     if (!move.allowed)
         return error_set(err, ERR_CORRUPT, "job %d.%d is not idle", id.cluster, id.proc);
-    return make_grant(p, job, now, grant, err);
+    return fill_grant(p, job, now, *grant, err);
 }
 
 static void start(struct pool *p, struct active *a, const struct ad *grant)
@@ -255,7 +214,7 @@ struct batch {
     struct ad *grants[STARTS_MAX];
     struct active *actives[STARTS_MAX];
     size_t count;
-    struct policy_job *bad; /* the one whose grant failed, in the list of idle jobs */
+    const struct policy_job *bad; /* the one whose grant failed */
 };
 
 static void release_batch(struct batch *b)
@@ -267,14 +226,14 @@ static void release_batch(struct batch *b)
     free(b);
 }
 
-static int grant_all(struct pool *p, const size_t *taken, size_t count, struct batch *b, struct error *err)
+static int grant_all(struct pool *p, const struct policy_job *taken, size_t count, struct batch *b, struct error *err)
 {
     struct moment now = clock_now();
     for (size_t i = 0; i < count; i++) {
         b->count = i + 1;
-        if (grant_one(p, p->idle[taken[i]].id, now, &b->jobs[i], &b->grants[i], err) < 0 ||
+        if (grant_one(p, taken[i].id, now, &b->jobs[i], &b->grants[i], err) < 0 ||
             active_add(p, &b->jobs[i], &b->actives[i], err) < 0) {
-            b->bad = &p->idle[taken[i]];
+            b->bad = &taken[i];
             return -1;
         }
     }
@@ -282,7 +241,7 @@ static int grant_all(struct pool *p, const size_t *taken, size_t count, struct b
 }
 
 /* What may fail for want of room or descriptors comes before the commit: a granted job always has somebody who watches it. */
-static int grant_batch(struct pool *p, const size_t *taken, size_t count, struct batch *b, struct error *err)
+static int grant_batch(struct pool *p, const struct policy_job *taken, size_t count, struct batch *b, struct error *err)
 {
     if (queue_begin(p->queue, err) < 0)
         return -1;
@@ -296,29 +255,11 @@ static int grant_batch(struct pool *p, const size_t *taken, size_t count, struct
     return result;
 }
 
-static void take_waiting(struct pool *p)
-{
-    int64_t now = clock_boot_us(), first = INT64_MAX;
-    for (size_t i = 0; i < p->waiting_count;) {
-        if (p->waiting[i].not_before_us <= now) {
-            insert(p, &p->waiting[i].job);
-            p->waiting[i] = p->waiting[--p->waiting_count];
-            p->schedule = true;
-            continue;
-        }
-        if (p->waiting[i].not_before_us < first)
-            first = p->waiting[i].not_before_us;
-        i++;
-    }
-    if (p->waiting_count > 0)
-        pool_wake(p, first);
-}
-
 /* A job whose grant fails, for its ad can not be read, say, must not keep the others from starting. */
 static void set_aside(struct pool *p, struct policy_job job)
 {
     schedule_remove(p, job.id);
-    add_waiting(p, &job, SET_ASIDE_US);
+    idle_wait(p, &job, SET_ASIDE_US, false);
 }
 
 static struct policy_room room_left(const struct pool *p)
@@ -330,16 +271,121 @@ static struct policy_room room_left(const struct pool *p)
     };
 }
 
+/* ---- whether they may ---- */
+
+struct refusal {
+    size_t index;
+    struct match match;
+    bool failed; /* nobody knows */
+};
+
+struct trial {
+    struct pool *pool;
+    struct refusal refused[MATCHES_MAX];
+    size_t tried, refused_count;
+    int64_t stop_us; /* boot clock */
+};
+
+/* After so many questions, or so much time, the rest is asked in the next round: the loop does not wait. */
+static bool may_start(void *data, size_t index)
+{
+    struct trial *t = data;
+    struct queue_job job;
+    struct refusal refusal = { .index = index };
+    struct error err;
+    if (t->tried == MATCHES_MAX || (t->tried > 0 && clock_boot_us() > t->stop_us)) {
+        t->pool->schedule = true;
+        return false;
+    }
+    t->tried++;
+    int result = queue_get_job(t->pool->queue, t->pool->idle[index].id, &job, &err);
+    if (result == 0) {
+        result = match_try(t->pool, &job, &refusal.match, &err);
+        queue_job_release(&job);
+    }
+    refusal.failed = result != 0;
+    if (result == 0 && refusal.match.result == MATCH_YES)
+        return true;
+    t->refused[t->refused_count++] = refusal;
+    return false;
+}
+
+static void hold_missed(struct pool *p, struct job_id id)
+{
+    struct decision decision = {
+        .id = id, .event = JOB_EVENT_HOLD, .cause = "hold", .code = HOLD_MISSED, .reason = "Job missed deferred execution time",
+    };
+    struct error err;
+    if (actions_decide(p, &decision, 1, &err) < 0)
+        log_error("job %d.%d missed its time, and can not be held: %s", id.cluster, id.proc, err.text);
+}
+
+static void put_aside(struct pool *p, const struct policy_job *job, const struct refusal *refusal)
+{
+    const struct match *match = &refusal->match;
+    if (refusal->failed)
+        idle_wait(p, job, SET_ASIDE_US, false);
+    else if (match->result == MATCH_LATER)
+        idle_wait(p, job, match->wait_us, true);
+    else if (match->result == MATCH_MISSED)
+        idle_wait(p, job, SET_ASIDE_US, true); /* in case that it can not be held now */
+    else
+        idle_unsuited(p, job, match->timed);
+}
+
+/* Takes those that may not start out of the order. */
+static void settle_refusals(struct pool *p, const struct trial *t)
+{
+    struct policy_job *missed = NULL;
+    size_t kept = 0, next = 0, missed_count = 0, capacity = 0;
+    for (size_t i = 0; i < p->idle_count && t->refused_count > 0; i++) {
+        if (next == t->refused_count || t->refused[next].index != i) {
+            p->idle[kept++] = p->idle[i];
+            continue;
+        }
+        put_aside(p, &p->idle[i], &t->refused[next]);
+        if (t->refused[next].match.result == MATCH_MISSED) {
+            missed = mem_grow(missed, &capacity, missed_count + 1, sizeof *missed);
+            missed[missed_count++] = p->idle[i];
+        }
+        next++;
+    }
+    if (t->refused_count > 0)
+        p->idle_count = kept;
+    for (size_t i = 0; i < missed_count; i++)
+        hold_missed(p, missed[i].id);
+    free(missed);
+}
+
+/* Which jobs to start now, of which there is room for. */
+static size_t plan(struct pool *p, struct policy_job taken[STARTS_MAX])
+{
+    size_t indices[STARTS_MAX];
+    struct trial *trial = mem_new(struct trial);
+    trial->pool = p;
+    trial->stop_us = clock_boot_us() + MATCHING_US;
+    struct policy_snapshot snapshot = {
+        .jobs = p->idle, .count = p->idle_count, .room = room_left(p), .limits = p->limits_used, .may = may_start, .data = trial,
+    };
+    size_t count = policy_plan(&snapshot, indices, STARTS_MAX);
+    for (size_t i = 0; i < count; i++)
+        taken[i] = p->idle[indices[i]];
+    settle_refusals(p, trial);
+    free(trial);
+    return count;
+}
+
 void schedule_round(struct pool *p)
 {
-    size_t taken[STARTS_MAX];
+    struct policy_job taken[STARTS_MAX];
     struct error err;
-    if (p->waiting_count > 0)
-        take_waiting(p);
+    idle_take_waiting(p);
     if (!p->schedule || p->stopping || p->vacating)
         return;
     p->schedule = false;
-    size_t count = policy_plan(p->idle, p->idle_count, room_left(p), taken, STARTS_MAX);
+    size_t count = plan(p, taken);
+    if (p->schedule)
+        pool_wake(p, clock_boot_us());
     if (count == 0)
         return;
     struct batch *b = mem_new(struct batch);
@@ -356,42 +402,84 @@ void schedule_round(struct pool *p)
         schedule_remove(p, b->jobs[i].id);
     for (size_t i = 0; i < count; i++)
         start(p, b->actives[i], b->grants[i]);
-    p->schedule = count == STARTS_MAX;
+    p->schedule = p->schedule || count == STARTS_MAX;
     release_batch(b);
 }
 
 /* ---- why it waits ---- */
 
+static void explain_match(struct pool *p, const struct queue_job *job, struct buf *out)
+{
+    struct match match;
+    struct error err;
+    if (match_try(p, job, &match, &err) < 0)
+        return;
+    if (match.result == MATCH_UNSUITED)
+        buf_printf(out, "its requirements are not true on this machine; see: stint explain-requirements %d.%d", job->id.cluster, job->id.proc);
+    else if (match.result == MATCH_NOT_TAKEN)
+        buf_printf(out, "this machine does not take it (start in stint.conf); see: stint explain-requirements %d.%d", job->id.cluster,
+                   job->id.proc);
+    else if (match.result == MATCH_LATER)
+        deferral_print(&match.deferral, out);
+    else if (match.result == MATCH_MISSED)
+        buf_text(out, "it missed the time at which it wanted to start");
+}
+
+static void explain_waiting(const struct queue_job *job, const struct waiting *w, struct buf *out)
+{
+    char text[UNITS_TEXT_MAX];
+    buf_printf(out, "its last start failed (%s); the next try is in %s", ad_string(job->ad, "VacateReason", "?"),
+               units_duration(w->not_before_us - clock_boot_us(), text));
+}
+
+static void explain_limit(const struct policy_limit *limit, bool ever, struct buf *out)
+{
+    buf_printf(out, ever ? "it takes more of the limit '%s' than there is (%lld); edit ConcurrencyLimits or stint.conf"
+                         : "other jobs use the limit '%s', of which there are %lld", limit->name, (long long)limit->most);
+}
+
+static void explain_room(struct pool *p, const struct policy_job *view, struct buf *out)
+{
+    struct policy_room left = room_left(p);
+    const char *why;
+    size_t before = 0;
+    while (before < p->idle_count && !idle_same(p->idle[before].id, view->id))
+        before++;
+    if (!policy_fits_ever(view, &left, &why))
+        buf_printf(out, "there is not enough free %s now; %zu idle job%s come%s before it", why, before, before == 1 ? "" : "s",
+                   before == 1 ? "s" : "");
+    else
+        buf_text(out, "it is about to start");
+}
+
 void schedule_explain(struct pool *p, const struct queue_job *job, struct buf *out)
 {
-    struct policy_job view = view_of(job);
-    struct policy_room machine = { p->config.cpus, p->config.memory_mb, p->config.disk_kb };
-    const char *why;
     if (job->state == JOB_HELD) {
         buf_printf(out, "it is held: %s", ad_string(job->ad, "HoldReason", "no reason was given"));
         return;
     }
     if (job->state != JOB_IDLE)
         return;
+    struct policy_job view = idle_view(p, job);
+    struct policy_room machine = { p->config.cpus, p->config.memory_mb, p->config.disk_kb };
+    const struct waiting *waiting = idle_find_waiting(p, job->id);
+    const char *why;
     if (!policy_fits_ever(&view, &machine, &why)) {
         buf_printf(out, "it asks for more %s than this machine gives to jobs; edit its request or stint.conf", why);
         return;
     }
-    for (size_t i = 0; i < p->waiting_count; i++) {
-        char text[UNITS_TEXT_MAX];
-        if (!same(p->waiting[i].job.id, job->id))
-            continue;
-        buf_printf(out, "its last start failed (%s); the next try is in %s", ad_string(job->ad, "VacateReason", "?"),
-                   units_duration(p->waiting[i].not_before_us - clock_boot_us(), text));
+    if (waiting && !waiting->deferred) {
+        explain_waiting(job, waiting, out);
         return;
     }
-    size_t before = 0;
-    while (before < p->idle_count && !same(p->idle[before].id, job->id))
-        before++;
-    struct policy_room left = room_left(p);
-    if (!policy_fits_ever(&view, &left, &why))
-        buf_printf(out, "there is not enough free %s now; %zu idle job%s come%s before it", why, before, before == 1 ? "" : "s",
-                   before == 1 ? "s" : "");
+    if (view.conditional)
+        explain_match(p, job, out);
+    if (out->len > 0)
+        return;
+    const struct policy_limit *ever = policy_limit_in_the_way(view.needs, p->limits_used, true);
+    const struct policy_limit *now = policy_limit_in_the_way(view.needs, p->limits_used, false);
+    if (ever || now)
+        explain_limit(ever ? ever : now, ever != NULL, out);
     else
-        buf_text(out, "it is about to start");
+        explain_room(p, &view, out);
 }

@@ -18,6 +18,10 @@ static const char *const own[] = {
     "BackOff", "KillsInARow", "FailuresInARow", "LossesInARow", "CheckpointAsked", "RunnersLost", "LeaveReason", "LeaveCause", "LeaveFast", "LeaveCode",
     "CheckpointMethodUsed", "CheckpointMethodReason", "CheckabilityProblems", "CheckabilityTime", "ClonedFrom", "ImportedFrom", "LastEndCause", "SafeGeneration", "LastSafeTime", "TotalUserUs", "TotalSysUs", "HoldReasonCode", "HoldReasonSubCode",
     "Progress", "ProgressText", "ProgressTimeUs",
+    "NumHolds", "NumJobCompletions", "JobStartDate", "JobCurrentStartDate", "JobLastStartDate", "JobCurrentStartExecutingDate", "RunningSinceBootUs",
+    "ExecutingSinceBootUs", "MatchedConcurrencyLimits", "DeferralDone", "PeriodicError", "VacateReasonCode", "VacateReasonSubCode", "LeaveSubCode",
+    "ServerTime", "CurrentTime", "CheckpointAge", "MemoryUsage", "NumShadowStarts", "JobRunCount", "ShadowBday", "LastHoldReason",
+    "LastHoldReasonCode", "LastHoldReasonSubCode",
 };
 
 bool submit_is_own(const char *name)

@@ -44,6 +44,7 @@ static const char sql_count[] = "SELECT state, count(*) FROM job GROUP BY state"
  * taken depends on where the rows are to be found: in a range of ids, in a tail of the states' index, or at the end. */
 #define MATCHES " id BETWEEN ?1 AND ?2 AND (?3 IS NULL OR owner = ?3) AND (?4 IS NULL OR (?4 >> state) & 1) AND state >= ?6 "
 static const char sql_each[] = "SELECT " COLUMNS " FROM job WHERE" MATCHES "ORDER BY id LIMIT ?5";
+static const char sql_each_after[] = "SELECT " COLUMNS " FROM job NOT INDEXED WHERE id > ?1 AND (?2 >> state) & 1 ORDER BY id LIMIT ?3";
 static const char sql_each_in_states[] =
     "SELECT " COLUMNS " FROM job INDEXED BY job_state WHERE" MATCHES "ORDER BY id LIMIT ?5";
 static const char sql_each_past[] = "SELECT " COLUMNS " FROM past NOT INDEXED WHERE" MATCHES "ORDER BY seq DESC LIMIT ?5";
@@ -324,6 +325,34 @@ static const char *selection(const struct queue_filter *filter, int64_t lowest)
     return filter->id.cluster == 0 && lowest > 0 ? sql_each_in_states : sql_each;
 }
 
+static int each_job(struct statement *st, bool (*fn)(void *data, const struct queue_job *job), void *data, struct error *err)
+{
+    for (;;) {
+        struct queue_job job;
+        int r = statement_step(st, err);
+        if (r <= 0)
+            return r;
+        if (take_job(st, &job, err) < 0)
+            return -1;
+        bool more = fn(data, &job);
+        queue_job_release(&job);
+        if (!more)
+            return 0;
+    }
+}
+
+int queue_each_job_after(struct queue *queue, struct job_id after, uint32_t states, int64_t limit,
+                         bool (*fn)(void *data, const struct queue_job *job), void *data, struct error *err)
+{
+    auto_statement struct statement st = { 0 };
+    if (statement_open(queue, sql_each_after, &st, err) < 0)
+        return -1;
+    bind_int(&st, queue_key(after));
+    bind_int(&st, states);
+    bind_int(&st, limit);
+    return each_job(&st, fn, data, err);
+}
+
 int queue_each_job(struct queue *queue, const struct queue_filter *filter,
                    bool (*fn)(void *data, const struct queue_job *job), void *data, struct error *err)
 {
@@ -341,18 +370,7 @@ int queue_each_job(struct queue *queue, const struct queue_filter *filter,
         bind_text(&st, NULL); /* all, and what is no state is damage to be found */
     bind_int(&st, filter->limit > 0 ? filter->limit : -1);
     bind_int(&st, lowest);
-    for (;;) {
-        struct queue_job job;
-        int r = statement_step(&st, err);
-        if (r <= 0)
-            return r;
-        if (take_job(&st, &job, err) < 0)
-            return -1;
-        bool more = fn(data, &job);
-        queue_job_release(&job);
-        if (!more)
-            return 0;
-    }
+    return each_job(&st, fn, data, err);
 }
 
 int queue_count_states(struct queue *queue, int64_t *counts, struct error *err)

@@ -81,6 +81,9 @@ struct queue_filter {
  * change what is iterated over. */
 int queue_each_job(struct queue *queue, const struct queue_filter *filter,
                    bool (*fn)(void *data, const struct queue_job *job), void *data, struct error *err);
+/* The active jobs behind `after` in the order of their numbers, at most `limit`, in these states (not 0). */
+int queue_each_job_after(struct queue *queue, struct job_id after, uint32_t states, int64_t limit,
+                         bool (*fn)(void *data, const struct queue_job *job), void *data, struct error *err);
 /* Whose job it is or was, without looking at its ad. Outcome QUEUE_ABSENT: neither active nor past. */
 struct queue_owner {
     uid_t uid;

@@ -15,6 +15,7 @@
 #include "engine/engine.h"
 #include "job/id.h"
 #include "job/protocol.h"
+#include "policy/policy.h"
 #include "runner/image.h"
 #include "runner/worker.h"
 
@@ -95,6 +96,9 @@ struct runner {
     int execution;      /* how often the program was started in this stint */
     int deliveries;     /* how often the output was on its way */
     struct context_exit exit; /* of the last execution */
+    struct policy_verdict verdict; /* what becomes of the job if that was its own end */
+    bool succeeded;           /* … and whether it is a good one */
+    bool deferred;            /* the first execution waits for its time */
     int64_t user_us, sys_us, max_rss_kb; /* of this stint's executions */
 
     bool asked;             /* a checkpoint is asked for and not answered */
@@ -143,6 +147,13 @@ struct runner {
     int64_t sampled_rss_kb;
     int64_t reported_us;
 };
+
+/* policy.c: fills `verdict` and `succeeded` from `exit`. */
+void policy_judge_exit(struct runner *r);
+void policy_describe_exit(const struct runner *r, char *text, size_t size);
+/* Whether the program may start now; with START_LATER, in how long. */
+enum start_time { START_NOW, START_LATER, START_MISSED };
+enum start_time policy_start_time(const struct runner *r, int64_t *wait_us);
 
 /* record.c: appends a record (takes ownership of the ad) and tells the pool. Waits for room when the disk is full. */
 struct ad *record_new(const char *kind);

@@ -37,7 +37,7 @@ struct engine_site stint_site(struct runner *r)
     };
 }
 
-enum { DELIVERIES_MAX = 3, KILL_AGAIN_US = 5000000 };
+enum { DELIVERIES_MAX = 3, KILL_AGAIN_US = 5000000, MINUTE_US = 60000000 };
 
 static void deliver(struct runner *r);
 static void fill(struct runner *r);
@@ -82,6 +82,23 @@ void stint_end(struct runner *r, const char *outcome, const char *cause, const c
     set_exit(record, r);
     fault_point("runner.end");
     end_record(r, record, outcome, cause, reason);
+    stop_loop(r, false);
+}
+
+/* Its program ended by itself: what the job's expressions have said of that. */
+static void end_by_itself(struct runner *r, const char *reason)
+{
+    bool held = r->verdict.act == POLICY_HOLD, again = r->verdict.act == POLICY_RETRY && !ad_has(r->grant, "Deliver");
+    const char *outcome = held ? "held" : again ? "failed" : "completed";
+    struct ad *record = record_new(RECORD_END);
+    set_exit(record, r);
+    ad_set_bool(record, "Completion", true);
+    if (held) {
+        ad_set_int(record, "HoldCode", r->verdict.code);
+        ad_set_int(record, "HoldSubCode", r->verdict.subcode);
+    }
+    fault_point("runner.end");
+    end_record(r, record, outcome, held ? "hold" : outcome, held ? r->verdict.reason : reason);
     stop_loop(r, false);
 }
 
@@ -136,10 +153,26 @@ static void start_program(struct runner *r)
         end_unstarted(r);
 }
 
+/* The first execution, at the time that the job wants. The wall clock may jump: it is asked again at least once a minute. */
+static void start_in_time(struct runner *r)
+{
+    int64_t wait;
+    enum start_time time = policy_start_time(r, &wait);
+    r->restart_waits = r->deferred = time == START_LATER;
+    if (time == START_LATER)
+        loop_timer_set(r->restart, clock_boot_us() + (wait < MINUTE_US ? wait : MINUTE_US));
+    else if (time == START_MISSED)
+        end_held(r, 20, 0, "Job missed deferred execution time", false);
+    else
+        start_program(r);
+}
+
 static void on_restart(void *data)
 {
     struct runner *r = data;
-    if (r->restart_waits)
+    if (r->restart_waits && r->deferred)
+        start_in_time(r);
+    else if (r->restart_waits)
         start_program(r);
 }
 
@@ -216,7 +249,7 @@ static void on_filled(void *data, const struct worker_report *report)
     if (report->values[FILL_PROCESSES])
         resume_begin(r);
     else
-        start_program(r);
+        start_in_time(r);
 }
 
 /* The processes are there, or the generation is of no use. */
@@ -262,6 +295,7 @@ void stint_begin(struct runner *r)
             .signal = (int)ad_int(r->grant, "ExitSignal", 0),
             .boot_us = clock_boot_us(),
         };
+        policy_judge_exit(r);
         deliver(r);
         return;
     }
@@ -378,48 +412,11 @@ static void doubt(struct runner *r)
     record_write(r, record);
 }
 
-static bool succeeded(const struct runner *r)
-{
-    return r->exit.signal == 0 && r->exit.code == (int)ad_int(r->job, "JobSuccessExitCode", ad_int(r->job, "SuccessExitCode", 0));
-}
-
-/* retry_until: an expression over ExitCode, or simply the exit code that ends the retries. */
-static bool retries_are_over(const struct runner *r)
-{
-    auto_ad struct ad *job = ad_copy(r->job);
-    struct ad_scope scope = { .my = job, .now = clock_wall_us() / CLOCK_SECOND_US };
-    struct value value;
-    if (!ad_has(job, "JobRetryUntil"))
-        return false;
-    set_exit(job, r);
-    ad_eval(&scope, "JobRetryUntil", &value);
-    bool over = (value.kind == VALUE_BOOL && value.boolean) || (value.kind == VALUE_INT && r->exit.signal == 0 && value.integer == r->exit.code);
-    value_release(&value);
-    return over;
-}
-
-static bool may_retry(const struct runner *r)
-{
-    return !succeeded(r) && !retries_are_over(r) && ad_int(r->grant, "Retries", 0) < ad_int(r->job, "MaxRetries", ad_int(r->job, "JobMaxRetries", 0));
-}
-
-static void describe_exit(const struct runner *r, char *text, size_t size)
-{
-    if (r->broken)
-        snprintf(text, size, "what took a checkpoint died while it held its processes");
-    else if (r->exit.lost)
-        snprintf(text, size, "its job root was killed");
-    else if (r->exit.signal > 0)
-        snprintf(text, size, "its program died of signal %d (%s)", r->exit.signal, strsignal(r->exit.signal));
-    else
-        snprintf(text, size, "its program ended with exit code %d", r->exit.code);
-}
-
 static void after_program(struct runner *r)
 {
     struct engine_site site = stint_site(r);
     char text[128];
-    describe_exit(r, text, sizeof text);
+    policy_describe_exit(r, text, sizeof text);
     r->doubted = !r->broken && !ended_by_us(r) && is_doubtful(r);
     if (r->doubted && !r->leaving.removing)
         doubt(r);
@@ -441,8 +438,8 @@ static void after_program(struct runner *r)
         end_held(r, 34, 0, "it used more memory than its request_memory; ask for more and release it", false);
     else if (ended_by_others(r))
         stint_end(r, "failed", "killed", text);
-    else if (may_retry(r))
-        stint_end(r, "failed", "failed", text);
+    else if (r->verdict.act == POLICY_RETRY)
+        end_by_itself(r, text);
     else
         deliver(r);
 }
@@ -453,6 +450,7 @@ void stint_exited(struct runner *r, const struct context_exit *exit)
     struct error err;
     bool taken = r->engine->taken(&site, exit);
     r->exit = *exit;
+    policy_judge_exit(r);
     r->user_us += exit->user_us;
     r->sys_us += exit->sys_us;
     r->max_rss_kb = exit->max_rss_kb > r->max_rss_kb ? exit->max_rss_kb : r->max_rss_kb;
@@ -468,7 +466,7 @@ void stint_exited(struct runner *r, const struct context_exit *exit)
     ad_set_bool(record, "Checkpoint", taken);
     ad_set_bool(record, "Settling", r->worker != NULL);
     bool tampered = (r->dumping && !r->dump_taken) || is_doubtful(r); /* whether it is its own end shows later */
-    ad_set_bool(record, "Final", !taken && !tampered && !ended_by_us(r) && !ended_by_others(r) && !may_retry(r) && !r->leaving.removing);
+    ad_set_bool(record, "Final", !taken && !tampered && !ended_by_us(r) && !ended_by_others(r) && r->verdict.act != POLICY_RETRY && !r->leaving.removing);
     ad_set_string(record, "Why", r->why);
     ad_set_int(record, "UserUs", r->user_us);
     ad_set_int(record, "SysUs", r->sys_us);
@@ -574,8 +572,8 @@ static void on_delivered(void *data, const struct worker_report *report)
     ad_set_int(record, "Files", report->values[DELIVER_FILES]);
     record_write(r, record);
     char text[128];
-    describe_exit(r, text, sizeof text);
-    stint_end(r, "completed", "completed", text);
+    policy_describe_exit(r, text, sizeof text);
+    end_by_itself(r, text);
 }
 
 static void deliver(struct runner *r)
@@ -588,8 +586,8 @@ static void deliver(struct runner *r)
         end_held(r, 12, err.sys, err.text, true);
         return;
     }
-    if (r->protocol.on_success_only && !succeeded(r)) {
-        stint_end(r, "completed", "completed", "it failed, and its output goes out on success only");
+    if (r->protocol.on_success_only && !r->succeeded) {
+        end_by_itself(r, "it failed, and its output goes out on success only");
         return;
     }
     if (worker_start(r->loop, deliver_worker, on_delivered, r, &r->worker, &err) < 0)

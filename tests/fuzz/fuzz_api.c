@@ -106,7 +106,10 @@ static void check_answer(const struct request *rq, int result, const struct ad *
     auto_buf struct buf text = { 0 }, again = { 0 };
     struct ad *back = NULL;
     struct error bad;
-    ad_print_json(answer, &text);
+    if (rq->is_json)
+        buf_add(&text, buf_cstr(&rq->raw), rq->raw.len);
+    else
+        ad_print_json(answer, &text);
     assert(ad_parse_json(buf_cstr(&text), text.len, &back, &bad) == 0);
     ad_print_json(back, &again);
     assert(strcmp(buf_cstr(&text), buf_cstr(&again)) == 0);

@@ -34,6 +34,7 @@ static void check_error(const uint8_t *data, const char *text, const struct erro
     if (at > copy) {
         at[-1] = '\0';
         assert(config_parse(&c, copy, &other) == 0);
+        config_release(&c);
     }
 }
 
@@ -47,5 +48,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_values(&c);
     else
         check_error(data, whole, &err);
+    config_release(&c);
     return 0;
 }

@@ -104,17 +104,17 @@ order() {
     completed "$id"
 }
 
-@test "requests that make no sense are refused, and expressions are warned of" {
+@test "requests that make no sense are refused, and expressions are evaluated" {
     for request in 'request_cpus = 0' 'request_cpus = -1' 'request_memory = -5'; do
         job a <<<"$request"
         run stint submit a.sub
         [ "$status" = 1 ]
         [[ "$output" == *"${request%% *}"* ]]
     done
-    job a COUNT=1 <<<"request_memory = much"
-    run stint submit a.sub
-    [ "$status" = 0 ]
-    [[ "$output" == *"warning: request_memory = much"* ]]
+    job a COUNT=1 <<<"request_memory = RequestCpus * 200"
+    id=$(submit a.sub)
+    completed "$id"
+    is "$id" RequestMemory 200
 }
 
 @test "a suspended job keeps its slot" {

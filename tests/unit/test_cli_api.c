@@ -143,7 +143,7 @@ static void attributes_are_printed_bare(void **state)
     struct cli_result r = cli_run("q", "--af", "ProcId,Cmd,Nope", NULL);
     assert_string_equal(r.out, "0 /bin/a b undefined\n1 undefined undefined\n");
     cli_result_release(&r);
-    r = cli_run("q", "--af", "a-b", NULL);
+    r = cli_run("q", "--af", "a b", NULL);
     assert_int_equal(r.status, CLI_USAGE);
     cli_result_release(&r);
 }

@@ -104,8 +104,18 @@ static void wrong_command_lines_exit_with_2_and_say_what_was_meant(void **state)
         { { "q", "seven" }, "'seven' is not a job's ID" },
         { { "q", "7.x" }, "'7.x' is not a job's ID" },
         { { "q", "--watch=soon" }, "'soon' is not a duration" },
-        { { "show" }, "needs ID" },
-        { { "show", "1.0", "2.0" }, "'2.0' is one too many" },
+        { { "show" }, "which job?" },
+        { { "log", "1.0", "2.0" }, "'2.0' is one too many" },
+        { { "log", "1.0", "-c", "true" }, "which job?" },
+        { { "q", "-c", "JobPrio > " }, "column 11" },
+        { { "rm", "-c", "JobPrio = 3" }, "the constraint 'JobPrio = 3' is no expression" },
+        { { "q", "--format", "%d" }, "needs FMT EXPR" },
+        { { "q", "--format", "%d %d", "A" }, "a second conversion at column 4" },
+        { { "q", "--af" }, "at least one attribute" },
+        { { "q", "--af:z", "A" }, "'z' is no letter of --af" },
+        { { "q", "--af:lh", "A" }, "exclude each other" },
+        { { "ckpt", "pin" }, "which checkpoints?" },
+        { { "users", "--set-factor=eva" }, "USER=N" },
         { { "users", "me" }, "takes no operand" },
         { { "show", "x" }, "not a job's ID" },
         { { "log", "x" }, "not a job's ID" },
@@ -120,7 +130,7 @@ static void wrong_command_lines_exit_with_2_and_say_what_was_meant(void **state)
         { { "edit", "7.0", "a b=5" }, "not the name of an attribute" },
         { { "edit", "7.0", "JobPrio=(1" }, "no expression" },
         { { "edit", "7.0", "JobPrio=" }, "NAME=VALUE" },
-        { { "wait" }, "needs ID" },
+        { { "wait" }, "for which jobs?" },
         { { "wait", "7", "--timeout", "x" }, "not a duration" },
         { { "history", "-n", "many" }, "not a number" },
         { { "history", "-n", "-5" }, "not a number" },
@@ -159,7 +169,8 @@ static void wrong_command_lines_exit_with_2_and_say_what_was_meant(void **state)
         { { "rewind", "7.0@3", "--to=3" }, "and so does '--to'" },
         { { "clone", "7.0", "--at=-1" }, "not a number" },
         { { "clone", "7.0", "8.0" }, "not of the form NAME=VALUE" },
-        { { "q", "--af", "a-b" }, NULL }, /* needs a pool before it is looked at: see test_cli_api */
+        { { "q", "--af", "a b" }, "neither an attribute nor an expression" },
+        { { "q", "7" }, NULL }, /* nothing is wrong but that there is no pool */
     };
     (void)state;
     setenv("STINT_DIR", "/nonexistent/stint-test", 1);

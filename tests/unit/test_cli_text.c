@@ -12,6 +12,12 @@
 
 #include <time.h>
 
+#define assert_ok(call, err)                  \
+    do {                                      \
+        if ((call) != 0)                      \
+            fail_msg("%s: %s", #call, (err).text); \
+    } while (0)
+
 #define NOW INT64_C(1795456502000000) /* 2026-11-23 17:55:02 UTC */
 static const struct screen paper = { .width = 0, .now_us = NOW };
 
@@ -128,24 +134,33 @@ static char *squeeze(const struct buf *text)
 }
 
 static const char two_jobs[] =
-    "{\"Jobs\":[{\"ClusterId\":7,\"ProcId\":0,\"Owner\":\"eva\",\"QDate\":1795453200,\"RemoteWallClockTime\":754.5,\"JobState\":\"running\","
+    "{\"Jobs\":[{\"ClusterId\":7,\"ProcId\":0,\"Owner\":\"eva\",\"QDate\":1795453200,\"OccupiedUs\":754500000,\"JobState\":\"running\","
     "\"NumCkpts\":3,\"LastCkptTime\":1795456372,\"GoodputUs\":720000000,\"LostUs\":0,\"Cmd\":\"/home/eva/toy\",\"Arguments\":\"-n 5\","
     "\"TotalSubmitProcs\":5},"
     "{\"ClusterId\":7,\"ProcId\":1,\"Owner\":\"eva\",\"QDate\":1795453200,\"JobState\":\"held\",\"HoldReason\":\"no input\",\"LostUs\":61000000,"
     "\"Cmd\":\"toy\",\"TotalSubmitProcs\":5}]}";
+
+/* The tables take the answer's text. */
+static void print(enum q_table table, const struct ad *answer, const struct screen *screen, struct buf *out)
+{
+    auto_buf struct buf text = { 0 };
+    struct error err;
+    ad_print_json(answer, &text);
+    assert_ok(q_print(table, (struct json_slice){ text.data, text.len }, screen, out, &err), err);
+}
 
 static void the_queue_is_a_table_with_totals(void **state)
 {
     auto_ad struct ad *jobs = from_json(two_jobs), *none = from_json("{\"Jobs\":[]}");
     auto_buf struct buf out = { 0 }, empty = { 0 };
     (void)state;
-    q_print_jobs(jobs, &paper, &out);
+    print(Q_TABLE_JOBS, jobs, &paper, &out);
     auto_free char *text = squeeze(&out);
     assert_string_equal(text, "ID OWNER SUBMITTED RUN STATE CKPT(AGE) SAVED LOST CMD\n"
-                              "7.0 eva 11-23 17:00 0s running 3 (2m10s) 12m00s - toy -n 5\n"
+                              "7.0 eva 11-23 17:00 12m34s running 3 (2m10s) 12m00s - toy -n 5\n"
                               "7.1 eva 11-23 17:00 0s held: no input - - 1m01s toy\n"
                               "2 jobs: 1 running, 1 held; 12m00s saved, 1m01s lost\n");
-    q_print_jobs(none, &paper, &empty);
+    print(Q_TABLE_JOBS, none, &paper, &empty);
     assert_string_equal(buf_cstr(&empty), "0 jobs; 0s saved, 0s lost\n");
 }
 
@@ -157,7 +172,7 @@ static void a_narrow_screen_cuts_reasons_and_commands_only(void **state)
     (void)state;
     ad_set_string((struct ad *)(uintptr_t)ad_list_ad(jobs, "Jobs", 1), "HoldReason",
                   "a very long reason that nobody can read in a table of eighty columns");
-    q_print_jobs(jobs, &narrow, &out);
+    print(Q_TABLE_JOBS, jobs, &narrow, &out);
     for (const char *line = buf_cstr(&out); *line; line = strchr(line, '\n') + 1)
         assert_true(strcspn(line, "\n") <= 84); /* bytes; "…" has three */
     assert_contains(buf_cstr(&out), "1m01s");
@@ -174,7 +189,7 @@ static void batches_are_counted_together(void **state)
     ad_set_int(more, "ClusterId", 12);
     ad_append_ad(jobs, "Jobs", other);
     ad_append_ad(jobs, "Jobs", more);
-    q_print_batches(jobs, &paper, &out);
+    print(Q_TABLE_BATCHES, jobs, &paper, &out);
     auto_free char *text = squeeze(&out);
     assert_contains(text, "ID: 7 eva 11-23 17:00 3 1 0 1 5 12m00s 1m01s toy -n 5\n");
     assert_contains(text, "sweep eva - - 0 2 0 2 0s 0s x\n");
@@ -184,16 +199,16 @@ static void batches_are_counted_together(void **state)
 static void the_history_shows_ends(void **state)
 {
     auto_ad struct ad *jobs = from_json("{\"Jobs\":[{\"ClusterId\":7,\"ProcId\":0,\"Owner\":\"eva\",\"QDate\":1795453200,\"JobState\":\"completed\","
-                                        "\"ExitCode\":1,\"RemoteWallClockTime\":60,\"CompletionDate\":1795456502,\"NumCkpts\":2,\"GoodputUs\":60000000,"
+                                        "\"ExitCode\":1,\"OccupiedUs\":60000000,\"CompletionDate\":1795456502,\"NumCkpts\":2,\"GoodputUs\":60000000,"
                                         "\"Cmd\":\"toy\"}]}");
     auto_ad struct ad *none = from_json("{\"Jobs\":[]}");
     auto_buf struct buf out = { 0 };
     (void)state;
-    history_print_jobs(jobs, &paper, &out);
+    print(Q_TABLE_PAST, jobs, &paper, &out);
     auto_free char *text = squeeze(&out);
     assert_contains(text, "7.0 eva 11-23 17:00 1m00s 11-23 17:55 completed: exit 1 2 1m00s - toy\n");
     buf_clear(&out);
-    history_print_jobs(none, &paper, &out);
+    print(Q_TABLE_PAST, none, &paper, &out);
     assert_string_equal(buf_cstr(&out), "no past jobs\n");
 }
 

@@ -11,6 +11,12 @@
 
 #include <time.h>
 
+#define assert_ok(call, err)                  \
+    do {                                      \
+        if ((call) != 0)                      \
+            fail_msg("%s: %s", #call, (err).text); \
+    } while (0)
+
 #define NOW INT64_C(1795456502000000) /* 2026-11-23 17:55:02 UTC */
 static const struct screen paper = { .width = 0, .now_us = NOW };
 
@@ -74,25 +80,6 @@ static void an_action_names_its_jobs_in_exactly_one_way(void **state)
             assert_string_equal(json, cases[i].body);
         else
             assert_true(strstr(err.text, "which jobs?") || strstr(err.text, "is not a job's ID: write 7.0"));
-    }
-}
-
-static void attributes_are_checked_before_the_pool_is_asked(void **state)
-{
-    static const struct { const char *names, *target; } cases[] = {
-        { "Cmd", "/v1/jobs?attributes=Cmd" },
-        { "ClusterId,ProcId", "/v1/jobs?attributes=ClusterId,ProcId" },
-        { "A, B", "/v1/jobs?attributes=A,%20B" },
-        { "", NULL }, { " , ", NULL }, { "A,9b", NULL }, { "A;B", NULL }, { "A=1", NULL },
-    };
-    (void)state;
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        auto_buf struct buf target = { 0 };
-        struct error err = { 0 };
-        buf_text(&target, "/v1/jobs");
-        assert_int_equal(select_attributes(cases[i].names, &target, &err), cases[i].target ? 0 : CLI_BAD_USAGE);
-        assert_string_equal(buf_cstr(&target), cases[i].target ? cases[i].target : "/v1/jobs");
-        assert_int_equal(err.text[0] != '\0', !cases[i].target);
     }
 }
 
@@ -315,33 +302,16 @@ static void every_event_that_a_pool_makes_has_words(void **state)
 
 /* ---- the queue's table ---- */
 
-static void attributes_are_one_line_a_job(void **state)
-{
-    static const struct { const char *names, *text; } cases[] = {
-        { "ClusterId,ProcId", "7 0\n7 1\n" },
-        { "Cmd Absent", "toy undefined\nx y undefined\n" },
-        { "Size", "MY.N * 2\n4\n" },
-        { ",,ProcId,,", "0\n1\n" },
-        { "cmd", "toy\nx y\n" },
-    };
-    auto_ad struct ad *jobs = from_json("{\"Jobs\":[{\"ClusterId\":7,\"ProcId\":0,\"Cmd\":\"toy\",\"Size\":\"\\/Expr(MY.N * 2)\\/\"},"
-                                        "{\"ClusterId\":7,\"ProcId\":1,\"Cmd\":\"x\\ny\",\"Size\":4}]}");
-    (void)state;
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        auto_buf struct buf out = { 0 };
-        q_print_attributes(jobs, cases[i].names, &out);
-        assert_string_equal(buf_cstr(&out), cases[i].text);
-    }
-}
-
 static void damaged_rows_do_not_end_a_table(void **state)
 {
-    auto_ad struct ad *jobs = from_json("{\"Jobs\":[7,{},null,{\"ClusterId\":1,\"ProcId\":0,\"JobState\":5,\"Cmd\":[]}]}");
+    static const char text[] = "{\"Jobs\":[7,{},null,{\"ClusterId\":1,\"ProcId\":0,\"JobState\":5,\"Cmd\":[]}]}";
+    const struct json_slice jobs = { text, sizeof text - 1 };
+    struct error err;
     auto_buf struct buf q = { 0 }, history = { 0 }, batches = { 0 };
     (void)state;
-    q_print_jobs(jobs, &paper, &q);
-    history_print_jobs(jobs, &paper, &history);
-    q_print_batches(jobs, &paper, &batches);
+    assert_ok(q_print(Q_TABLE_JOBS, jobs, &paper, &q, &err), err);
+    assert_ok(q_print(Q_TABLE_PAST, jobs, &paper, &history, &err), err);
+    assert_ok(q_print(Q_TABLE_BATCHES, jobs, &paper, &batches, &err), err);
     assert_contains(buf_cstr(&q), "2 jobs");
     assert_contains(buf_cstr(&history), "1.0");
     assert_contains(buf_cstr(&batches), "2 jobs");
@@ -360,7 +330,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_action_names_its_jobs_in_exactly_one_way),
-        cmocka_unit_test(attributes_are_checked_before_the_pool_is_asked),
         cmocka_unit_test(an_answer_to_an_action_says_what_comes_next),
         cmocka_unit_test(what_ends_the_waiting_for_a_checkpoint),
         cmocka_unit_test(what_was_refused_at_once_is_not_waited_for),
@@ -369,7 +338,6 @@ int main(void)
         cmocka_unit_test(every_view_of_the_ledger_has_its_columns),
         cmocka_unit_test(a_storys_sentences_fit_what_there_is),
         cmocka_unit_test(every_event_that_a_pool_makes_has_words),
-        cmocka_unit_test(attributes_are_one_line_a_job),
         cmocka_unit_test(damaged_rows_do_not_end_a_table),
     };
     return cmocka_run_group_tests_name("cli_words", tests, setup, NULL);

@@ -41,6 +41,10 @@ static struct reply ask_as(struct fixture *f, uid_t uid, const char *method, con
     if (post)
         buf_text(&r.rq.body, text);
     r.result = request_run(&r.rq, method, path, r.ad, &f->err);
+    if (r.result == 0 && r.rq.is_json) {
+        ad_free(r.ad);
+        assert_ok(ad_parse_json(buf_cstr(&r.rq.raw), r.rq.raw.len, &r.ad, &f->err), f->err);
+    }
     assert_no_transaction(f);
     return r;
 }

@@ -214,7 +214,9 @@ static void the_manual_names_every_setting(void **state)
     static const char *const names[] = {
         "cpus", "memory", "disk", "limits", "checkpoint_interval", "checkpoint_timeout", "max_vacate_time", "keep_generations",
         "history", "usage_halflife", "store_quota", "store_quota_per_user", "store_low_space", "checkpoint_tail", "store_verify", "image_cache", "remote_store",
-        "remote_store_endpoint", "remote_store_region", "remote_store_credentials",
+        "remote_store_endpoint", "remote_store_region", "remote_store_credentials", "start", "periodic_interval", "limit_default", "limit.NAME",
+        "machine.NAME", "system_periodic_hold", "system_periodic_hold_reason", "system_periodic_hold_subcode", "system_periodic_remove",
+        "system_periodic_release", "system_periodic_vacate",
     };
     auto_buf struct buf manual = { 0 };
     struct error err = { 0 };

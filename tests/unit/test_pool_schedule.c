@@ -147,7 +147,7 @@ static void a_job_that_backs_off_starts_when_its_time_has_come(void **state)
     schedule_round(&f->pool);
     assert_started(f, "");
     assert_int_equal(f->pool.wake_at, f->pool.waiting[0].not_before_us);
-    f->pool.waiting[0].not_before_us = now;
+    f->pool.waiting[0].not_before_us = f->pool.waiting_due_us = now;
     schedule_round(&f->pool);
     assert_started(f, "1.0");
     assert_int_equal(f->pool.waiting_count, 0);
