@@ -13,7 +13,7 @@ row() {
     case $1 in
     base | lib) ;;
     self) echo lib ;;
-    ad | store | context) echo base ;;
+    ad | store | context | fetch) echo base ;;
     job) echo base ad ;;
     policy | queue | backend | cli) echo base ad job ;;
     engine) echo base ad job store context ;;

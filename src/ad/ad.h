@@ -134,8 +134,8 @@ void ad_eval(const struct ad_scope *scope, const char *name, struct value *out);
 /* An expression on its own, such as a constraint given to a command. */
 struct ad_expr;
 int ad_expr_parse(const char *text, struct ad_expr **expr, struct error *err);
-/* The same in the notation of strings that HTCondor reads in submit files and constraints ("old ClassAds"): only \" is an escape, any other backslash
- * means itself. */
+/* The same in the notation of strings that HTCondor reads in submit files and constraints ("old ClassAds"): only \" is an escape,
+ * any other backslash means itself. */
 int ad_expr_parse_old(const char *text, struct ad_expr **expr, struct error *err);
 void ad_expr_free(struct ad_expr *expr); /* accepts NULL */
 /* A copy of an attribute's expression; NULL if absent. */
@@ -148,7 +148,8 @@ void ad_expr_print(const struct ad_expr *expr, struct buf *out);
 size_t ad_expr_clauses(const struct ad_expr *expr, struct ad_expr **clauses, size_t max);
 /* True when the expression refers to an attribute of this name, with or without a scope before it. */
 bool ad_expr_mentions(const struct ad_expr *expr, const char *name);
-/* The name of a function that it calls and that there is not (such a call is always an error); NULL when there is none. Borrowed. */
+/* The name of a function that it calls and that there is not (such a call is always an error); NULL when there is none.
+ * Borrowed. */
 const char *ad_expr_unknown_function(const struct ad_expr *expr);
 /* True when nothing in it can change its value: no references, and no functions of time or chance. */
 bool ad_expr_is_constant(const struct ad_expr *expr);

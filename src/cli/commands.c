@@ -225,7 +225,7 @@ static const struct cli_command table[] = {
         .summary = "Change attributes of idle or held jobs",
         .details = "NAME is a command of the submit language (priority, request_cpus, request_memory, request_disk, max_retries,\n"
                    "checkpoint_interval, keep_checkpoints, initialdir, input, output, error, log, arguments, transfer_input_files,\n"
-                   "transfer_output_files, batch_name, description), with a value as there, or an attribute of the job's ad, with an\n"
+                   "transfer_output_files, transfer_output_remaps, output_destination, batch_name, description), with a value as there, or an attribute of the job's ad, with an\n"
                    "expression; a text in it goes in double quotes.",
     },
     {

@@ -50,6 +50,8 @@ static const struct {
     { "arguments", "Arguments", FORM_ARGUMENTS, 0 },
     { "transfer_input_files", "TransferInput", FORM_TEXT, 0 },
     { "transfer_output_files", "TransferOutput", FORM_TEXT, 0 },
+    { "transfer_output_remaps", "TransferOutputRemaps", FORM_TEXT, 0 },
+    { "output_destination", "OutputDestination", FORM_TEXT, 0 },
     { "batch_name", "JobBatchName", FORM_TEXT, 0 },
     { "description", "JobDescription", FORM_TEXT, 0 },
 };

@@ -187,6 +187,12 @@ static void say_image_size(struct buf *out, const struct ad *event)
     buf_text(out, " of memory");
 }
 
+static void say_fetched(struct buf *out, const struct ad *event)
+{
+    buf_text(out, "fetched its inputs: ");
+    words_bytes(out, ad_int(event, "Bytes", 0));
+}
+
 static void say_note(struct buf *out, const struct ad *event)
 {
     buf_text(out, "note");
@@ -246,6 +252,8 @@ static const struct {
     { "runner_lost", "its runner was lost", NULL },
     { "disconnected", "the pool that looked after it ended; the job went on", NULL },
     { "reconnected", "found running by the new pool", NULL },
+    { "transfer_started", "fetches its inputs", NULL },
+    { "transfer_finished", NULL, say_fetched },
     { "note", NULL, say_note },
 };
 

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "job/command.h"
 #include "job/image.h"
+#include "job/transfer.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -116,15 +117,24 @@ static int check_executable(const struct look *look, struct error *err)
     return r == 0 ? 0 : complain(look, "executable", err);
 }
 
+/* What comes from elsewhere is found missing when it is fetched. */
+static int check_source(const struct look *look, const char *command, const char *text, bool may_be_directory, struct error *err)
+{
+    auto_transfer_source struct transfer_source source = { 0 };
+    if (transfer_source_parse(text, &source, err) < 0)
+        return complain(look, command, err);
+    return source.kind == TRANSFER_WEB ? 0 : check_readable(look, command, source.place, may_be_directory, err);
+}
+
 static int check_inputs(const struct look *look, struct error *err)
 {
-    const char *input = text_of(look, "In");
+    const char *input = truth_of(look, "TransferIn", true) ? text_of(look, "In") : NULL;
     auto_command_list struct command_list files = { 0 };
-    if (input && *input && strcmp(input, "/dev/null") != 0 && check_readable(look, "input", input, false, err) < 0)
+    if (input && *input && strcmp(input, "/dev/null") != 0 && check_source(look, "input", input, false, err) < 0)
         return -1;
     command_files(look->job && ad_has(look->job, "TransferInput") ? look->job : look->submit->cluster, "TransferInput", &files);
     for (size_t i = 0; i < files.count; i++)
-        if (!strstr(files.items[i], "://") && check_readable(look, "transfer_input_files", files.items[i], true, err) < 0)
+        if (check_source(look, "transfer_input_files", files.items[i], true, err) < 0)
             return -1;
     return 0;
 }
@@ -186,16 +196,29 @@ static int check_directory(const struct look *look, struct error *err)
     return r == 0 ? 0 : complain(look, "initialdir", err);
 }
 
+static bool is_remapped(const struct look *look, const char *attribute)
+{
+    auto_command_list struct command_list pairs = { 0 };
+    const char *name = text_of(look, attribute), *remaps = text_of(look, "TransferOutputRemaps");
+    if (!name || !remaps || strcmp(attribute, "UserLog") == 0 || transfer_remaps(remaps, &pairs, NULL) < 0)
+        return false;
+    auto_free char *target = transfer_remap(&pairs, name, name);
+    return target != NULL;
+}
+
 static int check_job(const struct look *look, struct error *err)
 {
     static const struct {
-        const char *command, *attribute;
-    } places[] = { { "output", "Out" }, { "error", "Err" }, { "log", "UserLog" } };
+        const char *command, *attribute, *elsewhere;
+    } places[] = { { "output", "Out", "TransferOut" }, { "error", "Err", "TransferErr" }, { "log", "UserLog", NULL } };
     if (check_directory(look, err) < 0 || check_image(look, err) < 0 || check_executable(look, err) < 0 || check_inputs(look, err) < 0 ||
         check_writable(look, err) < 0)
         return -1;
+    bool elsewhere = text_of(look, "OutputDestination") != NULL;
     for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
-        if (check_place(look, places[i].command, places[i].attribute, err) < 0)
+        if ((places[i].elsewhere && (elsewhere || !truth_of(look, places[i].elsewhere, true))) || is_remapped(look, places[i].attribute))
+            continue; /* its directory is made */
+        else if (check_place(look, places[i].command, places[i].attribute, err) < 0)
             return -1;
     return 0;
 }
@@ -203,7 +226,7 @@ static int check_job(const struct look *look, struct error *err)
 static bool concerns_files(const struct ad *differences)
 {
     static const char *const attributes[] = { "Iwd", "Cmd", "TransferExecutable", "In", "TransferInput", "Out", "Err", "UserLog",
-                                              "WritablePaths", "ContainerImage", "DockerImage" };
+                                              "WritablePaths", "ContainerImage", "DockerImage", "TransferOut", "TransferErr", "OutputDestination", "TransferOutputRemaps", "TransferIn" };
     for (size_t i = 0; i < sizeof attributes / sizeof attributes[0]; i++)
         if (ad_has(differences, attributes[i]))
             return true;

@@ -44,6 +44,8 @@
 #define RECORD_VERIFIED "verified"
 /* How far the program says it is: Fraction (0 to 1), Text (may be absent). */
 #define RECORD_PROGRESS "progress"
+/* Inputs come from URLs: Phase ("started", "going", "finished"), Bytes, TotalBytes (absent: not known), Files of AllFiles. */
+#define RECORD_TRANSFER "transfer"
 /* A remark for the user: Text. */
 #define RECORD_NOTE "note"
 /* Output files are in their places: Bytes, Files. */

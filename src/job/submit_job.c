@@ -149,7 +149,7 @@ static int evaluate_first(struct batch *b, struct place place, struct error *err
         ad_update(b->first, part);
     }
     submit_check_attributes(b->parser, b->first, b->line);
-    if (submit_check_image(b->parser, b->first, b->line, err) < 0)
+    if (submit_check_image(b->parser, b->first, b->line, err) < 0 || submit_check_files(b->parser, b->first, b->line, err) < 0)
         return -1;
     return submit_check_methods(b->parser, b->first, b->line, err);
 }

@@ -15,6 +15,7 @@
  *   submit_convert.c   how a command's text becomes attributes: words, numbers, signals
  *   submit_words.c     the same for arguments, environment and file lists
  *   submit_image.c     the image that a job runs in
+ *   submit_files.c     files: names, URLs, remaps
  *   submit_attribute.c +Attr and MY.Attr, and what is checked about them
  *   submit_checkpoint.c how a job is checkpointed: values, and what does not fit together
  *   submit_policy.c    conditions that the pool evaluates, limits, times to start
@@ -272,6 +273,11 @@ submit_convert_fn submit_to_executable, submit_to_string, submit_to_bool, submit
     submit_to_checkpoint_code, submit_to_retry_until, submit_to_getenv, submit_to_method, submit_to_paths, submit_to_image, submit_to_pull_policy,
     submit_to_target_dir, submit_to_override_entrypoint, submit_to_later, submit_to_nothing;
 submit_convert_fn submit_to_condition, submit_to_reason, submit_to_number_expr, submit_to_limits, submit_to_cron; /* submit_policy.c */
+
+/* submit_files.c */
+submit_convert_fn submit_to_inputs, submit_to_outputs, submit_to_remaps, submit_to_destination;
+/* Whether what a job says about its files fits together. The error names file and line; `line` is the queue statement's. */
+int submit_check_files(struct submit_parser *parser, const struct ad *ad, int line, struct error *err);
 
 /* ---- images ---- */
 

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "job/command.h"
 #include "job/image.h"
+#include "job/transfer.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -58,13 +59,17 @@ static void make_inputs_absolute(struct ad *ad, const char *dir)
 {
     auto_command_list struct command_list files = { 0 };
     auto_buf struct buf text = { 0 };
+    bool preserve = ad_bool(ad, "PreserveRelativePaths", false); /* an absolute name would lose its directories */
     if (ad_bool(ad, "TransferExecutable", true))
         make_absolute(ad, "Cmd", dir);
-    make_absolute(ad, "In", dir);
+    if (ad_bool(ad, "TransferIn", true)) /* else it is a file of the sandbox */
+        make_absolute(ad, "In", dir);
     image_make_absolute(ad, dir);
     command_files(ad, "TransferInput", &files);
     for (size_t i = 0; i < files.count; i++) {
-        auto_free char *path = strstr(files.items[i], "://") ? mem_dup(files.items[i]) : resolve(dir, files.items[i]);
+        auto_transfer_source struct transfer_source source = { 0 };
+        bool stays = preserve || (transfer_source_parse(files.items[i], &source, NULL) == 0 && (source.kind == TRANSFER_WEB || source.place[0] == '/'));
+        auto_free char *path = stays ? mem_dup(files.items[i]) : resolve(dir, files.items[i]);
         buf_printf(&text, "%s%s", i ? "," : "", path);
     }
     if (files.count > 0)

@@ -18,6 +18,8 @@ static bool belongs_in_log(const struct ad *event)
         "held", "released", "failed", "runner_lost", "disconnected", "reconnected",
     };
     const char *name = ad_string(event, "Event", "");
+    if (strncmp(name, "transfer_", strlen("transfer_")) == 0)
+        return true;
     if (strcmp(name, "checkability") == 0)
         return ad_list_count(event, "Problems") > 0;
     if (strcmp(name, "running") == 0)

@@ -213,6 +213,22 @@ static void on_progress(struct fold *f)
     ad_set_int(f->job.ad, "ProgressTimeUs", f->wall_us);
 }
 
+static void on_transfer(struct fold *f)
+{
+    static const char *const names[] = { "Bytes", "TotalBytes", "Files", "AllFiles" };
+    const char *phase = ad_string(f->record, "Phase", "");
+    ad_copy_attribute(f->job.ad, "TransferInBytes", f->record, "Bytes");
+    ad_remove(f->job.ad, "TransferInTotalBytes");
+    ad_copy_attribute(f->job.ad, "TransferInTotalBytes", f->record, "TotalBytes");
+    ad_set_bool(f->job.ad, "TransferringInput", strcmp(phase, "finished") != 0);
+    if (strcmp(phase, "going") == 0)
+        return;
+    struct ad *event = fold_event(f, strcmp(phase, "started") == 0 ? "transfer_started" : "transfer_finished");
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        fold_copy(event, f, names[i]);
+    fold_emit(f, event);
+}
+
 static void apply(struct fold *f)
 {
     const char *kind = ad_string(f->record, "Record", "");
@@ -252,6 +268,8 @@ static void apply(struct fold *f)
         on_usage(f);
     else if (strcmp(kind, RECORD_PROGRESS) == 0)
         on_progress(f);
+    else if (strcmp(kind, RECORD_TRANSFER) == 0)
+        on_transfer(f);
     else if (strcmp(kind, RECORD_NOTE) == 0)
         on_simple(f, "note", "Text", NULL);
     else if (strcmp(kind, RECORD_END) == 0)

@@ -144,6 +144,13 @@ static void print_problems(const struct ad *event, struct buf *out)
     print_one(ad, out);
 }
 
+static void print_transfer(const struct ad *event, bool finished, struct buf *out)
+{
+    struct ad *ad = log_ad(event, 40);
+    ad_set_string(ad, "EventHead", finished ? "Finished transferring input files" : "Started transferring input files");
+    print_one(ad, out);
+}
+
 static void print_plain(const struct ad *event, int type, struct buf *out)
 {
     struct ad *ad = log_ad(event, type);
@@ -186,6 +193,8 @@ void userlog_print(const struct ad *event, struct buf *out)
         print_connection(event, 22, out);
     else if (strcmp(name, "reconnected") == 0)
         print_connection(event, 23, out);
+    else if (strcmp(name, "transfer_started") == 0 || strcmp(name, "transfer_finished") == 0)
+        print_transfer(event, strcmp(name, "transfer_finished") == 0, out);
     else if (strcmp(name, "checkability") == 0)
         print_problems(event, out);
     if (strcmp(name, "runner_lost") == 0) {

@@ -24,7 +24,7 @@
 #include <strings.h>
 #include <unistd.h>
 
-enum { HOLD_INPUT = 13, DEPTH_MAX = 64 };
+enum { HOLD_INPUT = 13 };
 
 bool sandbox_wanted(const struct runner *r)
 {
@@ -75,18 +75,6 @@ static int make_world_dirs(struct runner *r, struct error *err)
             return -1;
     }
     return 0;
-}
-
-static int open_submit_dir(struct runner *r, struct error *err)
-{
-    const char *iwd = ad_string(r->job, "Iwd", "/");
-    if (identity_enter(&r->owner, err) < 0)
-        return -1;
-    int fd = open(iwd, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        error_sys(err, "cannot open the directory '%s' from which the job was submitted", iwd);
-    identity_leave();
-    return fd;
 }
 
 /* Removes what is in a directory of the owner's. */
@@ -151,132 +139,13 @@ int sandbox_open(struct runner *r, struct error *err)
     if (r->world && make_world_dirs(r, err) < 0)
         return -1;
     r->std = make_owned_dir(r, "std", err);
-    r->work = r->std < 0 ? -1 : sandbox_wanted(r) ? make_owned_dir(r, "work", err) : open_submit_dir(r, err);
+    r->work = r->std < 0 ? -1 : sandbox_wanted(r) ? make_owned_dir(r, "work", err) : input_open_dir(r, err);
     return r->work < 0 ? -1 : 0;
 }
 
 void sandbox_remove(struct runner *r)
 {
     remove_stint(r, r->stint_name);
-}
-
-static int copy_entry(int from, const char *name, int to, const char *as, int depth, struct error *err);
-
-static int copy_contents(int from, int to, int depth, struct error *err)
-{
-    int fd = openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *d = fd < 0 ? NULL : fdopendir(fd);
-    if (!d) {
-        file_close(&fd);
-        return error_sys(err, "cannot list a directory");
-    }
-    int result = 0;
-    for (struct dirent *e; result == 0 && (e = readdir(d));)
-        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
-            result = copy_entry(from, e->d_name, to, e->d_name, depth, err);
-    closedir(d);
-    return result;
-}
-
-static int copy_file(int in, const struct stat *st, int to, const char *as, struct error *err)
-{
-    int64_t copied;
-    if (fault_point("runner.input.copy") < 0)
-        return error_sys(err, "cannot copy '%s'", as);
-    unlinkat(to, as, 0);
-    auto_close int out = openat(to, as, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, (st->st_mode & 0777) | 0600);
-    if (out < 0)
-        return error_sys(err, "cannot create '%s' in the sandbox", as);
-    if (file_copy(in, out, -1, &copied, err) < 0)
-        return error_wrap(err, "'%s'", as);
-    return 0;
-}
-
-/* Links are followed, as whoever names an input means what it leads to. */
-static int copy_entry(int from, const char *name, int to, const char *as, int depth, struct error *err)
-{
-    struct stat st;
-    auto_close int in = openat(from, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (in < 0 || fstat(in, &st) < 0)
-        return error_sys(err, "cannot open '%s'", name);
-    if (depth > DEPTH_MAX)
-        return error_set(err, ERR_LIMIT, "'%s' is nested deeper than %d directories", name, DEPTH_MAX);
-    if (S_ISREG(st.st_mode))
-        return copy_file(in, &st, to, as, err);
-    if (!S_ISDIR(st.st_mode))
-        return error_set(err, ERR_INVALID, "'%s' is neither a file nor a directory", name);
-    if (mkdirat(to, as, 0700) < 0 && errno != EEXIST)
-        return error_sys(err, "cannot make directory '%s' in the sandbox", as);
-    auto_close int sub = openat(to, as, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (sub < 0)
-        return error_sys(err, "cannot open '%s' in the sandbox", as);
-    return copy_contents(in, sub, depth + 1, err);
-}
-
-/* One entry of transfer_input_files: "dir/" means its contents, anything else goes under its last name. */
-static int take_input(int iwd, int work, const char *name, struct error *err)
-{
-    auto_free char *copy = mem_dup(name);
-    size_t len = strlen(copy);
-    if (strstr(name, "://"))
-        return error_set(err, ERR_INVALID, "input '%s' is a URL, which can not be fetched yet; copy it to the submit directory", name);
-    bool contents = len > 1 && copy[len - 1] == '/';
-    while (len > 1 && copy[len - 1] == '/')
-        copy[--len] = '\0';
-    if (contents) {
-        auto_close int dir = openat(iwd, copy, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (dir < 0)
-            return error_sys(err, "cannot open '%s'", copy);
-        return copy_contents(dir, work, 1, err);
-    }
-    const char *slash = strrchr(copy, '/');
-    const char *leaf = slash ? slash + 1 : copy;
-    if (strcmp(leaf, "..") == 0 || strcmp(leaf, ".") == 0 || !*leaf)
-        return error_set(err, ERR_INVALID, "'%s' is no name for an input file", name);
-    return copy_entry(iwd, copy, work, leaf, 0, err);
-}
-
-static int take_program(struct runner *r, int iwd, struct error *err)
-{
-    const char *cmd = ad_string(r->job, "Cmd", "");
-    const char *slash = strrchr(cmd, '/');
-    const char *leaf = slash ? slash + 1 : cmd;
-    if (!ad_bool(r->job, "TransferExecutable", true))
-        return 0;
-    if (copy_entry(iwd, cmd, r->work, leaf, 0, err) < 0)
-        return error_wrap(err, "the executable");
-    if (fchmodat(r->work, leaf, 0755, 0) < 0)
-        return error_sys(err, "cannot make '%s' executable", leaf);
-    return 0;
-}
-
-static int take_all(struct runner *r, int iwd, struct error *err)
-{
-    const char *in = ad_string(r->job, "In", NULL);
-    auto_command_list struct command_list names = { 0 };
-    if (in && *in && strcmp(in, "/dev/null") != 0 && copy_entry(iwd, in, r->std, "stdin", 0, err) < 0)
-        return error_wrap(err, "the standard input");
-    if (!sandbox_wanted(r))
-        return 0;
-    if (take_program(r, iwd, err) < 0)
-        return -1;
-    command_files(r->job, "TransferInput", &names);
-    for (size_t i = 0; i < names.count; i++)
-        if (take_input(iwd, r->work, names.items[i], err) < 0)
-            return error_wrap(err, "input");
-    return 0;
-}
-
-static int take_inputs(struct runner *r, struct error *err)
-{
-    auto_close int iwd = open_submit_dir(r, err);
-    if (iwd < 0 || identity_enter(&r->owner, err) < 0)
-        return -1;
-    int result = take_all(r, iwd, err);
-    identity_leave();
-    if (result == 0 && sandbox_wanted(r))
-        result = changes_record(r->work, r->stint_dir, &r->owner, err);
-    return result;
 }
 
 static int empty_all(struct runner *r, struct error *err)
@@ -293,9 +162,9 @@ static int empty_all(struct runner *r, struct error *err)
 }
 
 /* After a generation that failed in its middle: back to inputs alone. */
-static int start_over(struct runner *r, struct error *err)
+static int start_over(struct runner *r, int pipe, struct error *err)
 {
-    return empty_all(r, err) < 0 ? -1 : take_inputs(r, err);
+    return empty_all(r, err) < 0 ? -1 : input_take(r, pipe, err);
 }
 
 struct restore {
@@ -305,6 +174,7 @@ struct restore {
     const char *kind;
     int pipe;
     struct worker_report *final;
+    bool *inputs_wait; /* the sandbox is empty, because the processes of the newest generation bring all that they need */
 };
 
 static int refuse_processes(const struct runner *r, int generation, struct error *err)
@@ -321,6 +191,14 @@ static void tell_left_out(const struct restore *a)
     snprintf(note.error.text, sizeof note.error.text,
              "files outside of its sandbox that the checkpoint of the other job has are left as they are: they may be in use there");
     worker_send(a->pipe, &note);
+}
+
+static int take_waiting(const struct restore *a, struct error *err)
+{
+    if (!*a->inputs_wait)
+        return 0;
+    *a->inputs_wait = false;
+    return input_take(a->runner, a->pipe, err);
 }
 
 /* *parent is the generation that it went on from, 0 when unknown. */
@@ -342,6 +220,8 @@ static int restore_one(const struct restore *a, int generation, bool *fits, int 
          * can not be emptied, so nothing may be put there that has not been seen to be good. */
         result = sandbox_wanted(r) ? 0 : store_verify(a->store, &manifest, NULL, err);
         bool processes = engine_has_processes(&manifest);
+        if (result == 0 && !processes)
+            result = take_waiting(a, err);
         if (result == 0 && processes && !r->world)
             result = refuse_processes(r, generation, err);
         if (result == 0)
@@ -425,7 +305,8 @@ static int try_one(const struct restore *a, int generation, int *parent)
             return -1;
         }
         bool again = times == 0 && fetch_again(a, generation, &bad);
-        if (start_over(a->runner, &a->final->error) < 0)
+        *a->inputs_wait = false;
+        if (start_over(a->runner, a->pipe, &a->final->error) < 0)
             return -1;
         if (!again)
             break;
@@ -507,9 +388,9 @@ static int fence(struct runner *r, struct store *store, struct error *err)
 
 /* The store is asked whether there is a checkpoint, not the grant: a runner that died between a commit and its record has left
  * one that the pool has not heard of. */
-static int restore_state(struct runner *r, int pipe, struct worker_report *final)
+static int restore_state(struct runner *r, int pipe, bool *inputs_wait, struct worker_report *final)
 {
-    struct restore a = { .runner = r, .kind = "checkpoint", .pipe = pipe, .final = final, .image.lock = -1 };
+    struct restore a = { .runner = r, .kind = "checkpoint", .pipe = pipe, .final = final, .image.lock = -1, .inputs_wait = inputs_wait };
     if (checkpoint_open_store(r, &a.store, &final->error) < 0)
         return -1;
     if (image_open(r, &a.image, &final->error) < 0) {
@@ -539,12 +420,13 @@ static int make_reaper(struct runner *r, struct error *err)
     return result;
 }
 
-static int make_std(struct runner *r, struct error *err)
+/* A job may want its output to begin anew whenever it is started again; one that is resumed as it was writes on. */
+static int make_std(struct runner *r, bool erase, struct error *err)
 {
     static const char *const names[] = { "stdout", "stderr" };
     int result = identity_enter(&r->owner, err);
     for (int i = 0; i < 2 && result == 0; i++) {
-        auto_close int fd = openat(r->std, names[i], O_WRONLY | O_CREAT | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW, 0600);
+        auto_close int fd = openat(r->std, names[i], O_WRONLY | O_CREAT | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW | (erase ? O_TRUNC : 0), 0600);
         if (fd < 0)
             result = error_sys(err, "cannot create the program's %s", names[i]);
     }
@@ -552,26 +434,62 @@ static int make_std(struct runner *r, struct error *err)
     return result;
 }
 
+/* A resume of processes takes nothing from outside: neither the submitter's files nor what a URL stands for by now. */
+static bool newest_has_processes(struct runner *r)
+{
+    struct store *store = NULL;
+    struct manifest manifest = { 0 };
+    struct error ignored;
+    auto_free int *generations = NULL;
+    size_t count = 0;
+    if (!r->world || !sandbox_wanted(r) || r->refused > 0 || r->again > 0 || checkpoint_open_store(r, &store, &ignored) < 0)
+        return false;
+    bool has = store_list(store, r->id_text, &generations, &count, &ignored) == 0 && count > 0 &&
+               store_manifest(store, r->id_text, generations[count - 1], &manifest, &ignored) == 0 && strcmp(manifest.kind, "checkpoint") == 0 &&
+               engine_has_processes(&manifest);
+    manifest_release(&manifest);
+    store_close(store);
+    return has;
+}
+
+static int take_inputs(struct runner *r, int pipe, bool *wait, struct error *err)
+{
+    if (r->refused > 0 || r->again > 0)
+        return start_over(r, pipe, err);
+    *wait = newest_has_processes(r);
+    return *wait ? 0 : input_take(r, pipe, err);
+}
+
+static void say_input_failed(struct worker_report *final)
+{
+    final->values[FILL_HOLD_CODE] = image_may_mend(&final->error) ? 0 : HOLD_INPUT; /* a full disk or network mends itself: try again later */
+    final->values[FILL_HOLD_SUBCODE] = final->error.sys;
+}
+
 void fill_worker(void *data, int pipe, struct worker_report *final)
 {
     struct runner *r = data;
+    bool wait = false;
     final->result = image_prepare(r, &final->error);
-    bool may_mend = final->result < 0 && image_may_mend(&final->error);
     if (final->result == 0)
-        final->result = r->refused > 0 || r->again > 0 ? start_over(r, &final->error) : take_inputs(r, &final->error);
+        final->result = take_inputs(r, pipe, &wait, &final->error);
     if (final->result < 0) {
-        bool full = final->error.sys == ENOSPC || final->error.sys == EDQUOT || may_mend;
-        final->values[FILL_HOLD_CODE] = full ? 0 : HOLD_INPUT; /* a full disk mends itself: try again later */
-        final->values[FILL_HOLD_SUBCODE] = final->error.sys;
+        say_input_failed(final);
         return;
     }
-    int generation = restore_state(r, pipe, final);
+    int generation = restore_state(r, pipe, &wait, final);
+    if (generation == 0 && wait && input_take(r, pipe, &final->error) < 0) {
+        say_input_failed(final);
+        final->result = -1;
+        return;
+    }
     if (generation < 0 && (final->error.sys == EPROTONOSUPPORT || final->error.sys == EOPNOTSUPP)) /* trying again would not help: somebody has to decide */
         final->values[FILL_HOLD_CODE] = HOLD_INPUT;
     if (generation == 0)
         final->values[FILL_PROCESSES] = 0;
     final->values[FILL_GENERATION] = generation;
-    final->result = generation < 0 ? -1 : make_std(r, &final->error);
+    bool erase = !final->values[FILL_PROCESSES] && ad_bool(r->job, "EraseOutputAndErrorOnRestart", false);
+    final->result = generation < 0 ? -1 : make_std(r, erase, &final->error);
     if (final->result == 0 && r->world && !final->values[FILL_PROCESSES])
         final->result = make_reaper(r, &final->error);
 }

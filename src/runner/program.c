@@ -81,13 +81,21 @@ static int build_environment(const struct runner *r, struct command_list *envp, 
     return 0;
 }
 
+/* The submitter's file itself, which may grow or change. */
+static int open_streamed(const struct runner *r)
+{
+    const char *in = ad_string(r->job, "In", "");
+    auto_free char *path = in[0] == '/' ? mem_dup(in) : mem_printf("%s/%s", ad_string(r->job, "Iwd", "/"), in);
+    return open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+}
+
 /* With the owner's rights: what the names stand for by now is up to the job, whose directory this is. */
 static int open_std(struct runner *r, int fds[3], struct error *err)
 {
     const char *second = stream_shared(r) ? "stdout" : "stderr";
     if (identity_enter(&r->owner, err) < 0)
         return -1;
-    fds[0] = openat(r->std, "stdin", O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
+    fds[0] = input_streamed(r) ? open_streamed(r) : openat(r->std, "stdin", O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
     if (fds[0] < 0)
         fds[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
     fds[1] = openat(r->std, "stdout", O_WRONLY | O_APPEND | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
@@ -137,7 +145,8 @@ static int start_context(struct runner *r, const int fds[3], struct error *err)
     auto_command_list struct command_list argv = { 0 };
     auto_command_list struct command_list envp = { 0 };
     int keep[2], keep_count = world_keep(r, keep, err);
-    if (keep_count < 0 || choose_program(r, &path, &argv, &envp, err) < 0 || (r->world && world_describe(r, &site, &world, err) < 0))
+    if (keep_count < 0 || choose_program(r, &path, &argv, &envp, err) < 0 || (r->world && world_describe(r, &site, &world, err) < 0) ||
+        manifest_environment(r, &envp, err) < 0)
         return -1;
     struct context_spec spec = {
         .world = r->world ? &world.context : NULL,
@@ -266,4 +275,17 @@ static void on_sample(void *data)
 void program_watch(struct runner *r)
 {
     r->sample = loop_timer(r->loop, clock_boot_us() + FIRST_SAMPLE_US, on_sample, r);
+}
+
+/* The job may have other signals for its removal and for a hold. */
+void program_soft_kill(struct runner *r)
+{
+    const char *name = r->leaving.removing ? "RemoveKillSig" : strcmp(r->leaving.cause, "hold") == 0 ? "HoldKillSig" : "KillSig";
+    r->leaving.soft = true;
+    context_signal(r->context, command_signal_of(r->job, name, r->protocol.kill_signal));
+}
+
+bool program_may_end(const struct runner *r)
+{
+    return !r->leaving.removing || ad_bool(r->job, "WantGracefulRemoval", true);
 }

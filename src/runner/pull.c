@@ -6,33 +6,17 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "runner/runner.h"
+#include "runner/tool.h"
 
 #include <fcntl.h>
-#include <libgen.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 enum { NOTHING = 3 }; /* its exit status */
-
-/* It lies beside the runner; in the build directory, in its module's. */
-static char *find_program(void)
-{
-    char self[PATH_MAX];
-    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-    self[n > 0 ? n : 0] = '\0';
-    const char *dir = dirname(self);
-    char *beside = mem_printf("%s/stint-store", dir);
-    if (access(beside, X_OK) == 0)
-        return beside;
-    free(beside);
-    return mem_printf("%s/../store/stint-store", dir);
-}
 
 static void run(pid_t parent, const char *program, const char *store, const char *job, int generation, int out)
 {
@@ -63,7 +47,7 @@ int pull_checkpoint(struct runner *r, int generation, struct error *err)
     struct error ignored;
     auto_buf struct buf said = { .max = 65536 };
     auto_free char *config = mem_printf("%s.remote", r->store_path);
-    auto_free char *program = find_program();
+    auto_free char *program = tool_beside("store", "stint-store");
     if (access(config, R_OK) < 0)
         return PULL_NOTHING;
     if (pipe2(ends, O_CLOEXEC) < 0)

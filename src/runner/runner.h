@@ -13,6 +13,7 @@
 #include "context/cgroup.h"
 #include "context/context.h"
 #include "engine/engine.h"
+#include "job/command.h"
 #include "job/id.h"
 #include "job/protocol.h"
 #include "policy/policy.h"
@@ -168,11 +169,14 @@ void control_suspend(struct runner *r, bool suspend);
 void control_close(struct runner *r);
 
 /* fill.c, in a worker: the sandbox gets its inputs, and its state when there is a checkpoint. Sends a report of kind
- * FILL_CORRUPT {generation} for every generation that can not be used, of kind FILL_NOTE for a remark; the final one has {generation restored (0 = from the
+ * FILL_CORRUPT {generation} for every generation that can not be used, of kind FILL_NOTE for a remark, of kind FILL_TRANSFER
+ * for how far the URLs are that are being fetched; the final one has {generation restored (0 = from the
  * start), hold code (not 0: the job must be held, the error says why), hold subcode, newest generation in the store, bytes
  * and files of the restored one}. */
-enum { FILL_CORRUPT = 1, FILL_NOTE };
+enum { FILL_CORRUPT = 1, FILL_NOTE, FILL_TRANSFER };
 enum { FILL_GENERATION, FILL_HOLD_CODE, FILL_HOLD_SUBCODE, FILL_NEWEST, FILL_BYTES, FILL_FILES, FILL_PROCESSES };
+enum { TRANSFER_PHASE, TRANSFER_BYTES, TRANSFER_TOTAL, TRANSFER_FILES, TRANSFER_FILES_ALL };
+enum { TRANSFER_STARTED, TRANSFER_GOING, TRANSFER_FINISHED };
 void fill_worker(void *runner, int pipe, struct worker_report *final);
 /* Makes the stint's directories (or takes over those whose results are to be delivered) and opens them. */
 int sandbox_open(struct runner *r, struct error *err);
@@ -182,6 +186,16 @@ int sandbox_make_dir(struct runner *r, int dir, const char *name, bool *made, st
 /* Whether the program runs in a sandbox, and not in the submitter's directory. */
 bool sandbox_wanted(const struct runner *r);
 
+/* input.c, in a worker: the program, the inputs and the standard input, with the owner's rights, into an empty sandbox; and a list of
+ * them. err->sys tells EAGAIN where another try may help. */
+int input_take(struct runner *r, int pipe, struct error *err);
+/* The name of the sandbox's file that is the standard input, or NULL; borrowed. */
+const char *input_in_sandbox(const struct runner *r);
+/* Whether the program reads its standard input where it is. */
+bool input_streamed(const struct runner *r);
+/* The directory that the job was submitted from. */
+int input_open_dir(struct runner *r, struct error *err);
+
 /* pull.c, in a worker: brings a checkpoint from the remote store into the store; generation 0 is the newest there. Outcome
  * PULL_NOTHING: it is not there, or there is no remote store. */
 enum { PULL_NOTHING = 1 };
@@ -190,6 +204,12 @@ int pull_checkpoint(struct runner *r, int generation, struct error *err);
 /* deliver.c, in a worker: output to its places. Final report: {bytes, files}; its error's text, with result 0, is a remark. */
 enum { DELIVER_BYTES, DELIVER_FILES };
 void deliver_worker(void *runner, int pipe, struct worker_report *final);
+
+/* manifest.c: the record of its sandbox that a job may want. Its name in the sandbox, yours; NULL: none is wanted. */
+char *manifest_dir(const struct runner *r);
+/* With the owner's rights: a list of what is there, under that name. */
+int manifest_list(struct runner *r, const char *name, struct error *err);
+int manifest_environment(struct runner *r, const struct command_list *envp, struct error *err);
 
 /* stream.c: standard output and error appear where the user wants them while the job runs. */
 int stream_start(struct runner *r, struct error *err);
@@ -206,6 +226,9 @@ bool stream_shared(const struct runner *r);
 int program_start(struct runner *r, struct error *err);
 void program_resumed(struct runner *r);
 void program_watch(struct runner *r);
+/* Sends the signal that asks it to end; whether it may be asked, or is to be killed at once. */
+void program_soft_kill(struct runner *r);
+bool program_may_end(const struct runner *r);
 
 /* resume.c: the processes of the generation that fill.c has put into the sandbox come back. */
 void resume_begin(struct runner *r);

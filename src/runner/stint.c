@@ -17,6 +17,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "job/record.h"
+#include "runner/fetch.h"
 #include "runner/selfservice.h"
 
 #include <errno.h>
@@ -221,6 +222,8 @@ static void on_filled(void *data, const struct worker_report *report)
     if (!report->final) {
         if (report->kind == FILL_NOTE)
             record_note(r, report->error.text);
+        else if (report->kind == FILL_TRANSFER)
+            fetch_record(r, report);
         else
             note_corrupt(r, report, false);
         return;
@@ -336,7 +339,7 @@ static void ask_to_leave(struct runner *r)
         r->suspended = r->suspend_wanted = false;
         record_write(r, record_new(RECORD_CONTINUE));
     }
-    if (r->leaving.fast) {
+    if (r->leaving.fast || !program_may_end(r)) {
         kill_hard(r);
         return;
     }
@@ -344,8 +347,7 @@ static void ask_to_leave(struct runner *r)
     if (can && !r->leaving.removing && !r->leaving.hold_code && !r->leaving.soft) {
         checkpoint_ask(r, r->leaving.cause);
     } else if (!r->leaving.soft && !may_finish_section(r)) {
-        r->leaving.soft = true;
-        context_signal(r->context, r->protocol.kill_signal);
+        program_soft_kill(r);
     }
     if (r->kill_at_us == 0)
         r->kill_at_us = clock_boot_us() + r->protocol.vacate_us;
@@ -505,8 +507,7 @@ static void settle_dump(struct runner *r, bool committed)
     } else if (r->leaving.set && r->dump_stops) {
         if (r->dump_taken)
             context_continue(r->context);
-        r->leaving.soft = true;
-        context_signal(r->context, r->protocol.kill_signal);
+        program_soft_kill(r);
     } else if (r->asked && (r->leaving.set || !r->suspend_wanted)) {
         checkpoint_released(r);
     } else {

@@ -31,6 +31,7 @@ struct stream {
 static const char *const std_names[2] = { "stdout", "stderr" };
 static const char *const attributes[2] = { "Out", "Err" };
 static const char *const flags[2] = { "StreamOut", "StreamErr" };
+static const char *const transfer_flags[2] = { "TransferOut", "TransferErr" };
 
 char *stream_destination(const struct runner *r, int which)
 {
@@ -51,7 +52,7 @@ bool stream_wanted(const struct runner *r, int which)
 {
     if (which == 1 && stream_shared(r))
         return false;
-    return ad_bool(r->job, flags[which], false) && ad_has(r->job, attributes[which]);
+    return ad_bool(r->job, flags[which], false) && ad_bool(r->job, transfer_flags[which], true) && ad_has(r->job, attributes[which]);
 }
 
 /* Brings a destination to the length that the sandbox's file has now. */

@@ -11,6 +11,8 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -39,6 +41,19 @@ static char *find_program(const char *name)
         p += len + (p[len] == ':');
     }
     return NULL;
+}
+
+char *tool_beside(const char *module, const char *name)
+{
+    char self[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    self[n > 0 ? n : 0] = '\0';
+    const char *dir = dirname(self);
+    char *beside = mem_printf("%s/%s", dir, name);
+    if (access(beside, X_OK) == 0)
+        return beside;
+    free(beside);
+    return mem_printf("%s/../%s/%s", dir, module, name);
 }
 
 /* ---- what it said ---- */

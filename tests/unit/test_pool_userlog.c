@@ -128,6 +128,8 @@ static const struct { const char *event, *more, *text; } texts[] = {
       "024" AT "Job reconnection failed\n    its runner died\n    Can not reconnect to <HOST>, rescheduling job\n...\n" },
     { "checkability", "\"Problems\":[\"uses io_uring\",\"x\\n...\\n005 faked\"]",
       "021" AT "Warning from runner on <HOST>:\n\tthis job can not be checkpointed as it is: uses io_uring; x ... 005 faked\n...\n" },
+    { "transfer_started", "\"Bytes\":0,\"AllFiles\":2", "040" AT "Started transferring input files\n...\n" },
+    { "transfer_finished", "\"Bytes\":9,\"AllFiles\":2", "040" AT "Finished transferring input files\n...\n" },
     { "checkability", "\"Problems\":[]", "" },
     { "checkpoint_method", "\"Method\":\"none\",\"Reason\":\"x\"", "" },
     { "checkpoint_captured", "\"PauseUs\":4", "" },
@@ -182,7 +184,7 @@ static void every_text_is_one_that_readers_take(void **state)
         assert_int_equal(ad_int(event, "Cluster", 0), 1);
         assert_int_equal(ad_int(event, "EventTime", 0), WALL);
     }
-    assert_int_equal(count, 20);
+    assert_int_equal(count, 22);
 }
 
 static void a_job_without_a_log_has_none(void **state)
