@@ -55,6 +55,12 @@ static void say_removed_checkpoint(struct buf *out, const struct ad *event)
     }
 }
 
+static void say_cluster_removed(struct buf *out, const struct ad *event)
+{
+    buf_printf(out, "all its jobs are gone, %" PRId64 " of %" PRId64, ad_int(event, "Jobs", 0), ad_int(event, "Items", 0));
+    add_reason(out, event, "Notes");
+}
+
 static void say_granted(struct buf *out, const struct ad *event)
 {
     buf_printf(out, "granted a slot: stint %" PRId64, ad_int(event, "Stint", 0));
@@ -255,6 +261,10 @@ static const struct {
     { "transfer_started", "fetches its inputs", NULL },
     { "transfer_finished", NULL, say_fetched },
     { "note", NULL, say_note },
+    { "cluster_submitted", "submitted; its jobs enter the queue as others leave it", NULL },
+    { "cluster_removed", NULL, say_cluster_removed },
+    { "factory_paused", "no more of its jobs enter the queue", NULL },
+    { "factory_resumed", "its jobs enter the queue again", NULL },
 };
 
 void words_event(struct buf *out, const struct ad *event)

@@ -111,6 +111,7 @@ static void print_totals(const struct totals *totals, struct buf *out)
 
 struct printing {
     struct table *table;
+    struct ad *to_come; /* the answer's list of clusters whose jobs are not all in the queue yet */
     const struct screen *screen;
     struct totals totals;
     struct batch *batches;
@@ -150,6 +151,7 @@ struct batch {
     struct q_job first;
     int64_t cluster;
     int64_t total; /* of the cluster at submission, 0 = not known */
+    int64_t to_come; /* of these, the ones that are not in the queue yet */
     struct totals totals;
 };
 
@@ -178,13 +180,23 @@ static struct batch *find_batch(struct printing *p, const struct q_job *job)
     return batch;
 }
 
+static int64_t count_to_come(const struct ad *list, int64_t cluster)
+{
+    for (size_t i = 0; i < ad_list_count(list, "Factories"); i++)
+        if (ad_int(ad_list_ad(list, "Factories", i), "ClusterId", 0) == cluster)
+            return ad_int(ad_list_ad(list, "Factories", i), "ToCome", 0);
+    return 0;
+}
+
 static void add_to_batch(void *data, const struct q_job *job)
 {
     struct printing *p = data;
     struct batch *batch = find_batch(p, job);
     int64_t cluster = q_int(job, Q_CLUSTER, 0);
-    if (cluster != batch->cluster)
+    if (cluster != batch->cluster) {
         batch->total += q_int(job, Q_TOTAL, 0);
+        batch->to_come += count_to_come(p->to_come, cluster);
+    }
     batch->cluster = cluster;
     count_job(&batch->totals, job);
     count_job(&p->totals, job);
@@ -193,7 +205,7 @@ static void add_to_batch(void *data, const struct q_job *job)
 static void add_batch_row(struct table *table, const struct batch *batch)
 {
     const int64_t *by = batch->totals.by_state;
-    int64_t idle = by[JOB_IDLE], held = by[JOB_HELD];
+    int64_t idle = by[JOB_IDLE], held = by[JOB_HELD], over = by[JOB_COMPLETED] + by[JOB_REMOVED];
     if (batch->first.fields[Q_BATCH].len > 2)
         q_add_text(table_cell(table), &batch->first, Q_BATCH);
     else
@@ -201,10 +213,10 @@ static void add_batch_row(struct table *table, const struct batch *batch)
     add_owner(table_cell(table), &batch->first);
     add_submitted(table_cell(table), &batch->first);
     if (batch->total >= batch->totals.jobs)
-        buf_printf(table_cell(table), "%" PRId64, batch->total - batch->totals.jobs);
+        buf_printf(table_cell(table), "%" PRId64, batch->total - batch->totals.jobs - batch->to_come + over);
     else
         buf_char(table_cell(table), '-');
-    buf_printf(table_cell(table), "%" PRId64, batch->totals.jobs - idle - held);
+    buf_printf(table_cell(table), "%" PRId64, batch->totals.jobs - idle - held - over);
     buf_printf(table_cell(table), "%" PRId64, idle);
     buf_printf(table_cell(table), "%" PRId64, held);
     buf_printf(table_cell(table), "%" PRId64, batch->total >= batch->totals.jobs ? batch->total : batch->totals.jobs);
@@ -212,6 +224,37 @@ static void add_batch_row(struct table *table, const struct batch *batch)
     words_duration(table_cell(table), batch->totals.lost_us);
     q_add_command(table_cell(table), &batch->first);
     table_end_row(table);
+}
+
+/* Clusters whose jobs are not all in the queue yet. */
+static struct ad *read_to_come(struct json_slice answer)
+{
+    auto_buf struct buf text = { 0 };
+    struct json_slice list = json_member(answer, "Factories");
+    struct ad *ad = NULL;
+    if (!list.text)
+        return ad_new();
+    buf_text(&text, "{\"Factories\":");
+    buf_add(&text, list.text, list.len);
+    buf_char(&text, '}');
+    return ad_parse_json(buf_cstr(&text), text.len, &ad, NULL) == 0 ? ad : ad_new();
+}
+
+static void print_to_come(const struct ad *list, struct buf *out)
+{
+    for (size_t i = 0; i < ad_list_count(list, "Factories"); i++) {
+        const struct ad *factory = ad_list_ad(list, "Factories", i);
+        if (ad_int(factory, "ToCome", 0) == 0)
+            continue;
+        buf_printf(out, "cluster %" PRId64 ": ", ad_int(factory, "ClusterId", 0));
+        words_count(out, ad_int(factory, "ToCome", 0), "job");
+        buf_text(out, " still to come");
+        if (ad_int(factory, "JobMaterializePaused", 0) != 0) {
+            buf_text(out, "; paused: ");
+            words_safe(out, ad_string(factory, "JobMaterializePauseReason", ""));
+        }
+        buf_char(out, '\n');
+    }
 }
 
 /* ---- tables ---- */
@@ -263,7 +306,8 @@ void q_attributes(enum q_table table, struct buf *names)
 int q_print(enum q_table which, struct json_slice answer, const struct screen *screen, struct buf *out, struct error *err)
 {
     auto_table struct table *table = table_new(tables[which].columns, tables[which].count);
-    struct printing p = { .table = table, .screen = screen };
+    auto_ad struct ad *to_come = read_to_come(answer);
+    struct printing p = { .table = table, .screen = screen, .to_come = to_come };
     int r = q_each(answer, tables[which].add, &p, err);
     for (size_t i = 0; i < p.count; i++)
         add_batch_row(table, &p.batches[i]);
@@ -271,8 +315,10 @@ int q_print(enum q_table which, struct json_slice answer, const struct screen *s
     if (which == Q_TABLE_PAST && table_rows(table) == 0)
         buf_text(out, "no past jobs\n");
     table_print(table, screen->width, out);
-    if (which != Q_TABLE_PAST)
+    if (which != Q_TABLE_PAST) {
+        print_to_come(to_come, out);
         print_totals(&p.totals, out);
+    }
     return r;
 }
 

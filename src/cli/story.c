@@ -113,6 +113,11 @@ static void print_head(const struct ad *job, const struct screen *screen, struct
         buf_char(out, ')');
     }
     buf_text(out, ".\n");
+    if (!ad_string(job, "KeptSandbox", NULL))
+        return;
+    buf_text(out, "Its sandbox is kept until it runs again or is removed: ");
+    words_safe(out, ad_string(job, "KeptSandbox", ""));
+    buf_char(out, '\n');
 }
 
 static void print_idle_reason(const struct ad *answer, const struct ad *job, struct buf *out)

@@ -188,6 +188,8 @@ static int send_jobs(const struct cli_call *call, struct source *source, struct 
         return error_wrap(err, "%s", source->name);
     if (api_ad(&answer, &reply, err) < 0)
         return -1;
+    for (size_t i = 0; i < ad_list_count(reply, "Warnings"); i++)
+        fprintf(stderr, "%s: warning: %s\n", source->name, ad_list_string(reply, "Warnings", i));
     if (source->saying)
         source->saying->say(source->saying->data, ad_int(reply, "ClusterId", 0), ad_int(reply, "Jobs", 0), submit, &text);
     else if (cli_given(call, "json"))

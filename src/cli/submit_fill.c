@@ -34,7 +34,8 @@ static int merge(const struct ad *job, char *const *environment, struct buf *out
     if (command_environment(job, &own, err) < 0)
         return -1;
     for (size_t i = 0; environment[i]; i++) {
-        bool replaced = !strchr(environment[i], '=');
+        const char *equals = strchr(environment[i], '=');
+        bool replaced = !equals || !submit_getenv_wants(job, environment[i], (size_t)(equals - environment[i]));
         for (size_t k = 0; k < own.count && !replaced; k++)
             replaced = same_name(environment[i], own.items[k]);
         if (!replaced)
@@ -53,6 +54,11 @@ static int merge(const struct ad *job, char *const *environment, struct buf *out
 static const char *const names[] = { "GetEnvironment", "Environment", "Env" };
 enum { NAMES = sizeof names / sizeof names[0] };
 
+static bool takes_some(const struct ad *ad)
+{
+    return ad_bool(ad, "GetEnvironment", false) || ad_string(ad, "GetEnvironment", NULL);
+}
+
 static int fill_environment(struct ad *ad, const struct ad *common, char *const *environment, struct error *err)
 {
     auto_ad struct ad *effective = ad_new();
@@ -64,14 +70,14 @@ static int fill_environment(struct ad *ad, const struct ad *common, char *const 
     }
     if (!own)
         return 0;
-    if (ad_bool(effective, "GetEnvironment", false)) {
+    if (takes_some(effective)) {
         if (merge(effective, environment, &text, err) < 0)
             return -1;
         ad_set_string(ad, "Environment", buf_cstr(&text));
         return 0;
     }
     /* This job does not want what the others get: it must not inherit the common ad's, which is about to be filled. */
-    if (common && ad_bool(common, "GetEnvironment", false) && !ad_copy_attribute(ad, "Environment", effective, "Environment"))
+    if (common && takes_some(common) && !ad_copy_attribute(ad, "Environment", effective, "Environment"))
         return ad_set_expr(ad, "Environment", "undefined", err);
     return 0;
 }

@@ -80,6 +80,7 @@ static int get_some(struct waiter *w, bool history, size_t first, size_t count, 
     http_add_query(&target, "attributes", attributes);
     if (api_get_ad(w->api, buf_cstr(&target), &some, err) < 0)
         return -1;
+    ad_set_int(into, "ToCome", ad_int(into, "ToCome", 0) + ad_int(some, "ToCome", 0));
     for (size_t i = 0; i < ad_list_count(some, "Jobs"); i++)
         if (ad_list_ad(some, "Jobs", i))
             ad_append_ad(into, "Jobs", ad_copy(ad_list_ad(some, "Jobs", i)));
@@ -108,11 +109,26 @@ static bool has_job(const struct ad *jobs, struct job_id id)
     return false;
 }
 
+static bool is_finished(const struct ad *job)
+{
+    enum job_state state;
+    return job_state_from_name(ad_string(job, "JobState", ""), &state) && job_state_final(state);
+}
+
+/* Jobs that are finished, though leave_in_queue keeps them in the queue. */
+static size_t count_finished(const struct ad *active)
+{
+    size_t finished = 0, count = ad_list_count(active, "Jobs");
+    for (size_t i = 0; i < count; i++)
+        finished += is_finished(ad_list_ad(active, "Jobs", i));
+    return finished;
+}
+
 static int check_known(struct waiter *w, const struct ad *active, const struct ad *past, struct error *err)
 {
     for (size_t i = 0; i < w->call->operand_count; i++) {
         struct job_id id = w->jobs->ids[i];
-        if (!has_job(active, id) && !has_job(past, id))
+        if (!has_job(active, id) && !has_job(past, id) && ad_int(active, "ToCome", 0) == 0)
             return error_set(err, ERR_INVALID, "no job %s, neither in the queue nor in the history", w->call->operands[i]);
     }
     return 0;
@@ -174,7 +190,8 @@ static int wait_all(struct waiter *w, struct error *err)
         auto_ad struct ad *active = NULL;
         if (get_jobs(w, false, &active, err) < 0)
             return -1;
-        size_t count = ad_list_count(active, "Jobs");
+        /* Those that are still to be made too. */
+        size_t count = ad_list_count(active, "Jobs") - count_finished(active) + (size_t)ad_int(active, "ToCome", 0);
         total = total ? total : w->past + count;
         w->past = total > count ? total - count : 0;
         show_progress(w, active);
@@ -188,36 +205,51 @@ static int wait_all(struct waiter *w, struct error *err)
     }
 }
 
+struct conclusion {
+    int status;
+    int64_t first; /* the number of the job that decided it */
+    size_t count, bad;
+};
+
 /* The first job in the order of IDs that did not succeed decides. */
+static void judge(struct conclusion *c, const struct ad *jobs)
+{
+    size_t count = ad_list_count(jobs, "Jobs");
+    for (size_t i = 0; i < count; i++) {
+        const struct ad *job = ad_list_ad(jobs, "Jobs", i);
+        int64_t order = ad_int(job, "ClusterId", 0) * INT64_C(0x80000000) + ad_int(job, "ProcId", 0);
+        int one = wait_exit_status(job);
+        if (!is_finished(job))
+            continue;
+        c->count++;
+        c->bad += one != 0;
+        if (one != 0 && order < c->first) {
+            c->status = one;
+            c->first = order;
+        }
+    }
+}
+
 static int conclude(struct waiter *w, struct error *err)
 {
-    auto_ad struct ad *past = NULL;
-    if (get_jobs(w, true, &past, err) < 0)
+    auto_ad struct ad *past = NULL, *left = NULL;
+    struct conclusion c = { .status = CLI_OK, .first = INT64_MAX };
+    if (get_jobs(w, true, &past, err) < 0 || get_jobs(w, false, &left, err) < 0)
         return -1;
     if (cli_given(w->call, "json")) {
         auto_buf struct buf text = { 0 };
+        ad_remove(past, "ToCome");
         ad_print_json(past, &text);
         buf_char(&text, '\n');
         words_print(&text);
     }
-    int status = CLI_OK;
-    size_t count = ad_list_count(past, "Jobs"), bad = 0;
-    int64_t first = INT64_MAX;
-    for (size_t i = 0; i < count; i++) {
-        const struct ad *job = ad_list_ad(past, "Jobs", i);
-        int64_t order = ad_int(job, "ClusterId", 0) * INT64_C(0x80000000) + ad_int(job, "ProcId", 0);
-        int one = wait_exit_status(job);
-        bad += one != 0;
-        if (one != 0 && order < first) {
-            status = one;
-            first = order;
-        }
-    }
+    judge(&c, past);
+    judge(&c, left); /* finished, and still in the queue */
     if (!cli_given(w->call, "json") && !cli_given(w->call, "quiet"))
-        printf("%zu job%s done%s", count, count == 1 ? "" : "s", bad > 0 ? "" : "\n");
-    if (!cli_given(w->call, "json") && !cli_given(w->call, "quiet") && bad > 0)
-        printf(", %zu of them without success\n", bad);
-    return status;
+        printf("%zu job%s done%s", c.count, c.count == 1 ? "" : "s", c.bad > 0 ? "" : "\n");
+    if (!cli_given(w->call, "json") && !cli_given(w->call, "quiet") && c.bad > 0)
+        printf(", %zu of them without success\n", c.bad);
+    return c.status;
 }
 
 static int begin(struct waiter *w, struct error *err)

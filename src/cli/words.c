@@ -90,7 +90,7 @@ void words_age(struct buf *out, int64_t us, const struct screen *screen)
 void words_id(struct buf *out, const struct ad *ad)
 {
     buf_printf(out, "%" PRId64, ad_int(ad, "ClusterId", 0));
-    if (ad_has(ad, "ProcId"))
+    if (ad_int(ad, "ProcId", -1) >= 0) /* an event of a whole cluster has -1 */
         buf_printf(out, ".%" PRId64, ad_int(ad, "ProcId", 0));
 }
 

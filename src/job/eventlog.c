@@ -348,6 +348,38 @@ static void print_reconnect_failed(struct buf *out, const struct ad *event)
     add_line(out, "    Can not reconnect to ", text_of(event, "StartdName", EVENTLOG_UNKNOWN), ", rescheduling job");
 }
 
+static void print_cluster_submit(struct buf *out, const struct ad *event)
+{
+    buf_text(out, "Cluster submitted from host: ");
+    add_text(out, ad_string(event, "SubmitHost", ""));
+    buf_char(out, '\n');
+    add_line(out, "    ", ad_string(event, "LogNotes", NULL), "");
+}
+
+static void print_cluster_remove(struct buf *out, const struct ad *event)
+{
+    buf_printf(out, "Cluster removed\n\tMaterialized %" PRId64 " jobs from %" PRId64 " items.\t", not_negative(event, "Jobs"),
+               not_negative(event, "Items"));
+    add_text(out, text_of(event, "Completion", "Incomplete"));
+    buf_char(out, '\n');
+    add_line(out, "\t", ad_string(event, "LogNotes", NULL), "");
+}
+
+static void print_factory_paused(struct buf *out, const struct ad *event)
+{
+    buf_text(out, "Job Materialization Paused\n");
+    add_line(out, "\t", text_of(event, "Reason", EVENTLOG_UNSPECIFIED), "");
+    buf_printf(out, "\tPauseCode %" PRId64 "\n", ad_int(event, "PauseCode", 0));
+    if (ad_int(event, "HoldCode", 0) != 0)
+        buf_printf(out, "\tHoldCode %" PRId64 "\n", ad_int(event, "HoldCode", 0));
+}
+
+static void print_factory_resumed(struct buf *out, const struct ad *event)
+{
+    buf_text(out, "Job Materialization Resumed\n");
+    add_line(out, "\t", ad_string(event, "Reason", NULL), "");
+}
+
 /* ---- events ---- */
 
 static void (*const printers[])(struct buf *out, const struct ad *event) = {
@@ -355,6 +387,7 @@ static void (*const printers[])(struct buf *out, const struct ad *event) = {
     [5] = print_terminated,     [6] = print_image_size,    [9] = print_aborted,           [10] = print_suspended,
     [11] = print_unsuspended,   [12] = print_held,         [13] = print_released,         [21] = print_remote_error,
     [22] = print_disconnected,  [23] = print_reconnected,  [24] = print_reconnect_failed,
+    [35] = print_cluster_submit, [36] = print_cluster_remove,  [37] = print_factory_paused,   [38] = print_factory_resumed,
 };
 
 bool eventlog_in_header(const char *name)
@@ -378,8 +411,9 @@ void eventlog_print(const struct ad *event, struct buf *out)
 {
     int64_t type = ad_int(event, "EventTypeNumber", EVENTLOG_ATTRIBUTES);
     type = type < 0 || type > 999 ? EVENTLOG_ATTRIBUTES : type;
+    int64_t proc = ad_int(event, "Proc", 0);
     buf_printf(out, "%03d (%03" PRId64 ".%03" PRId64 ".%03" PRId64 ") ", (int)type, not_negative(event, "Cluster"),
-               not_negative(event, "Proc"), not_negative(event, "Subproc"));
+               proc < -1 ? -1 : proc, not_negative(event, "Subproc"));
     add_time(out, clamp_time(ad_int(event, "EventTime", 0)) + ad_int(event, "UtcOffset", 0) % 86400 * SECOND_US, ' ', " ");
     if ((size_t)type < sizeof printers / sizeof printers[0] && printers[type]) {
         printers[type](out, event);

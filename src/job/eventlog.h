@@ -22,6 +22,10 @@
  *  22 disconnected      DisconnectReason, StartdName, StartdAddr
  *  23 reconnected       StartdName, StartdAddr, StarterAddr
  *  24 reconnect failed  Reason, StartdName
+ *  35 cluster submitted SubmitHost, LogNotes?; Proc is -1 in this and the next three
+ *  36 cluster removed   Jobs, Items (how many were made, and there were to make), Completion, LogNotes?
+ *  37 factory paused    Reason, PauseCode, HoldCode?
+ *  38 factory resumed   Reason?
  *  28 job ad information, and any other: the attributes, one a line
  *  usage resources: CpusUsage (real), RequestCpus, Cpus; MemoryUsage, RequestMemory, Memory (MiB); DiskUsage, RequestDisk,
  *                   Disk (KiB): the "Partitionable Resources" table, lines only for what is there

@@ -331,6 +331,41 @@ static void parse_reconnect_failed(struct ad *event, const char *line)
     set_text(event, "StartdName", name);
 }
 
+static void parse_cluster_submit(struct ad *event, const char *line)
+{
+    if (!ad_has(event, "LogNotes"))
+        set_text(event, "LogNotes", line);
+}
+
+static void parse_cluster_remove(struct ad *event, const char *line)
+{
+    int64_t jobs, items;
+    if (!take(&line, "Materialized ")) {
+        parse_cluster_submit(event, line);
+        return;
+    }
+    if (!take_number(&line, INT64_MAX, &jobs) || !take(&line, " jobs from ") || !take_number(&line, INT64_MAX, &items) ||
+        !take(&line, " items."))
+        return;
+    ad_set_int(event, "Jobs", jobs);
+    ad_set_int(event, "Items", items);
+    set_text(event, "Completion", skip_blanks(line));
+}
+
+static void parse_factory(struct ad *event, const char *line)
+{
+    bool negative = false;
+    int64_t n;
+    const char *name = take(&line, "PauseCode ") ? "PauseCode" : take(&line, "HoldCode ") ? "HoldCode" : NULL;
+    if (!name) {
+        parse_reason(event, line);
+        return;
+    }
+    negative = take(&line, "-");
+    if (take_number(&line, INT_MAX, &n))
+        ad_set_int(event, name, negative ? -n : n);
+}
+
 /* ---- headings ---- */
 
 /* "Error from starter on slot1@host:" */
@@ -369,6 +404,10 @@ static const struct kind {
     { 22, "Job disconnected, attempting to reconnect", NULL, parse_disconnected },
     { 23, "Job reconnected to", "StartdName", parse_reconnected },
     { 24, "Job reconnection failed", NULL, parse_reconnect_failed },
+    { 35, "Cluster submitted from host:", "SubmitHost", parse_cluster_submit },
+    { 36, "Cluster removed", NULL, parse_cluster_remove },
+    { 37, "Job Materialization Paused", NULL, parse_factory },
+    { 38, "Job Materialization Resumed", NULL, parse_reason },
 };
 
 static const struct kind *find_kind(int64_t type)
@@ -438,9 +477,12 @@ static int parse_header(struct ad *event, const char **line, int64_t *type, stru
     int64_t cluster, proc, subproc, us;
     const char *p = *line;
     if (strspn(p, "0123456789") != 3 || !take_number(&p, 999, type) || !take(&p, " (") || !take_number(&p, INT_MAX, &cluster) ||
-        !take(&p, ".") || !take_number(&p, INT_MAX, &proc) || !take(&p, ".") || !take_number(&p, INT_MAX, &subproc) ||
-        !take(&p, ") "))
+        !take(&p, "."))
         return bad_header(*line, err);
+    bool whole = take(&p, "-"); /* a cluster's event: process -1 */
+    if (!take_number(&p, whole ? 1 : INT_MAX, &proc) || !take(&p, ".") || !take_number(&p, INT_MAX, &subproc) || !take(&p, ") "))
+        return bad_header(*line, err);
+    proc = whole ? -1 : proc;
     if (strspn(p, "0123456789") == 2 && p[2] == '/')
         return error_set(err, ERR_INVALID, "the event of '%.60s' has a time without a year, as HTCondor before 8.9 wrote it",
                          *line);

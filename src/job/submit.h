@@ -75,6 +75,9 @@ void submit_release(struct submit *submit);
 /* Checks the attribute as if it stood as '+name = …' in a submit file; what can be written in several ways gets its one form. Good
  * when it is not one that is checked. */
 int submit_check_value(struct ad *ad, const char *name, struct error *err);
+/* Whether a job with that GetEnvironment (true, or a list of names and patterns, with '!' for what is refused) gets the submitter's
+ * variable of that name, which is `len` bytes. */
+bool submit_getenv_wants(const struct ad *ad, const char *name, size_t len);
 /* The line on which a command (by its lower-case name, "executable") was last set; 0 if it was not. *file, unless NULL, gets the
  * name of the file that it is a line of. */
 int submit_line(const struct submit *submit, const char *command, const char **file);

@@ -79,17 +79,6 @@ int submit_to_bool(struct submit_job *job, const struct submit_command *command,
     return 0;
 }
 
-int submit_to_getenv(struct submit_job *job, const struct submit_command *command, const char *value, struct error *err)
-{
-    bool truth;
-    if (parse_bool(command, value, &truth, NULL) < 0)
-        return error_set(err, ERR_INVALID,
-                         "getenv = %.60s: lists and patterns are not supported yet; write 'getenv = true', or name the "
-                         "variables in 'environment'", value);
-    ad_set_bool(job->ad, command->attribute, truth);
-    return 0;
-}
-
 /* The words of the note are separated by blanks, a word's other spellings by '|'; the first is what the ad gets. */
 int submit_to_choice(struct submit_job *job, const struct submit_command *command, const char *value, struct error *err)
 {
@@ -303,14 +292,5 @@ int submit_to_later(struct submit_job *job, const struct submit_command *command
     submit_warn(job->parser, job->line, "'%s' is not used yet: %s", command->name, command->note);
     if (command->attribute && submit_set_expr(job->ad, command->attribute, value, NULL) < 0)
         ad_set_string(job->ad, command->attribute, value);
-    return 0;
-}
-
-int submit_to_nothing(struct submit_job *job, const struct submit_command *command, const char *value, struct error *err)
-{
-    static const char *const quiet[] = { "never", NULL };
-    (void)err;
-    if (!one_of(value, quiet))
-        submit_warn(job->parser, job->line, "'%s' is ignored: %s", command->name, command->note);
     return 0;
 }

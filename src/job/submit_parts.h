@@ -14,6 +14,7 @@
  *   submit_command.c   the table of commands
  *   submit_convert.c   how a command's text becomes attributes: words, numbers, signals
  *   submit_words.c     the same for arguments, environment and file lists
+ *   submit_accounting.c the queue, accounts, notices; getenv
  *   submit_image.c     the image that a job runs in
  *   submit_files.c     files: names, URLs, remaps
  *   submit_attribute.c +Attr and MY.Attr, and what is checked about them
@@ -271,7 +272,8 @@ submit_convert_fn submit_to_executable, submit_to_string, submit_to_bool, submit
     submit_to_list, submit_to_arguments, submit_to_environment, submit_to_iwd, submit_to_universe, submit_to_cpus,
     submit_to_mebibytes, submit_to_kibibytes, submit_to_hold, submit_to_signal, submit_to_seconds, submit_to_interval,
     submit_to_checkpoint_code, submit_to_retry_until, submit_to_getenv, submit_to_method, submit_to_paths, submit_to_image, submit_to_pull_policy,
-    submit_to_target_dir, submit_to_override_entrypoint, submit_to_later, submit_to_nothing;
+    submit_to_target_dir, submit_to_override_entrypoint, submit_to_later;
+submit_convert_fn submit_to_notification, submit_to_account, submit_to_attributes; /* submit_accounting.c */
 submit_convert_fn submit_to_condition, submit_to_reason, submit_to_number_expr, submit_to_limits, submit_to_cron; /* submit_policy.c */
 
 /* submit_files.c */

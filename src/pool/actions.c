@@ -45,6 +45,7 @@ struct action {
     uid_t uid;
     struct ad_expr *constraint;
     struct job_list found;
+    struct job_list clusters; /* whole clusters: what makes their jobs is meant too */
     struct change *changes;
     size_t change_count, change_capacity;
 };
@@ -64,6 +65,12 @@ static void add_result(struct action *a, const char *id, bool ok, const char *me
     ad_append_ad(a->answer, "Results", result);
 }
 
+static void add_to(struct job_list *l, struct job_id id)
+{
+    l->ids = mem_grow(l->ids, &l->capacity, l->count + 1, sizeof *l->ids);
+    l->ids[l->count++] = id;
+}
+
 static bool collect(void *data, const struct queue_job *job)
 {
     struct action *a = data;
@@ -80,9 +87,7 @@ static bool collect(void *data, const struct queue_job *job)
         if (!wanted)
             return true;
     }
-    struct job_list *l = &a->found;
-    l->ids = mem_grow(l->ids, &l->capacity, l->count + 1, sizeof *l->ids);
-    l->ids[l->count++] = job->id;
+    add_to(&a->found, job->id);
     return true;
 }
 
@@ -103,10 +108,27 @@ static int find_jobs(struct action *a, struct error *err)
             return error_set(err, ERR_INVALID, "'%s' is no job; write 7.0, or 7 for a whole cluster", name ? name : "");
         if (queue_each_job(a->pool->queue, &filter, collect, a, err) < 0)
             return -1;
-        if (a->found.count == before)
+        bool makes_jobs = filter.id.proc == JOB_ALL_PROCS && factory_is(a->pool, filter.id.cluster);
+        if (makes_jobs)
+            add_to(&a->clusters, filter.id);
+        if (a->found.count == before && !makes_jobs)
             add_result(a, name, false, "there is no such job in the queue; it may be done: stint history");
     }
     return 0;
+}
+
+/* What was given, or who asked. */
+static const char *reason_of(const struct action *a, char text[256])
+{
+    const char *reason = ad_string(a->request, "Reason", NULL);
+    struct identity who;
+    struct error ignored;
+    if (reason)
+        return reason;
+    snprintf(text, 256, "by hand");
+    if (identity_of(a->uid, &who, &ignored) == 0)
+        snprintf(text, 256, "by %s", who.name);
+    return text;
 }
 
 static void set_leave(struct queue_job *job, const struct decision *d, bool fast)
@@ -160,6 +182,10 @@ static int tell(struct pool *p, struct queue_job *job, const struct change *c, c
 
 static void forget_hold(struct queue_job *job)
 {
+    static const char *const last[][2] = { { "HoldReason", "LastHoldReason" }, { "HoldReasonCode", "LastHoldReasonCode" },
+                                           { "HoldReasonSubCode", "LastHoldReasonSubCode" } };
+    for (size_t i = 0; i < sizeof last / sizeof last[0]; i++)
+        ad_copy_attribute(job->ad, last[i][1], job->ad, last[i][0]);
     static const char *const names[] = {
         "HoldReason", "HoldReasonCode", "HoldReasonSubCode", "BackOff", "KillsInARow", "FailuresInARow", "LossesInARow", "DeferralDone",
     };
@@ -168,6 +194,24 @@ static void forget_hold(struct queue_job *job)
     ad_copy_attribute(job->ad, "LastHoldReasonSubCode", job->ad, "HoldReasonSubCode");
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         ad_remove(job->ad, names[i]);
+}
+
+static void note_change(struct action *a, const struct change *c)
+{
+    a->changes = mem_grow(a->changes, &a->change_capacity, a->change_count + 1, sizeof *a->changes);
+    a->changes[a->change_count++] = *c;
+}
+
+/* It is finished and stayed in the queue: leave_in_queue. Who removes it has seen it. */
+static int take_away(struct action *a, struct queue_job *job, const char *name, struct error *err)
+{
+    struct change c = { .id = job->id, .before = job->state, .move = { .allowed = true, .next = job->state, .action = JOB_ACT_FINISH } };
+    if (queue_finish_job(a->pool->queue, job->id, clock_wall_us(), err) < 0)
+        return -1;
+    factory_note(a->pool, job->id.cluster);
+    add_result(a, name, true, "taken out of the queue");
+    note_change(a, &c);
+    return 0;
 }
 
 /* Within the transaction: what was asked for or decided, as the table allows it. */
@@ -196,17 +240,14 @@ static int change_job(struct action *a, struct queue_job *job, struct error *err
 {
     char name[JOB_ID_TEXT_MAX], by[256];
     struct change c;
-    struct identity who;
-    struct error ignored;
     job_id_print(job->id, name);
     if (!pool_may(a->pool, a->uid, job->uid)) {
         add_result(a, name, false, "it belongs to somebody else");
         return 0;
     }
-    snprintf(by, sizeof by, "by hand");
-    if (identity_of(a->uid, &who, &ignored) == 0)
-        snprintf(by, sizeof by, "by %s", who.name);
-    struct decision d = { .event = a->verb->event, .cause = a->verb->name, .reason = ad_string(a->request, "Reason", by), .code = 1,
+    if (job_state_final(job->state) && a->verb->event == JOB_EVENT_REMOVE)
+        return take_away(a, job, name, err);
+    struct decision d = { .event = a->verb->event, .cause = a->verb->name, .reason = reason_of(a, by), .code = 1,
                           .subcode = (int)ad_int(a->request, "Subcode", 0) };
     if (apply(a->pool, job, &d, ad_bool(a->request, "Fast", false), &c, err) < 0)
         return -1;
@@ -215,8 +256,28 @@ static int change_job(struct action *a, struct queue_job *job, struct error *err
         return 0;
     }
     add_result(a, name, true, c.move.next == JOB_REMOVING ? "is being removed" : c.move.next == JOB_HOLDING ? "is being held" : a->verb->done);
-    a->changes = mem_grow(a->changes, &a->change_capacity, a->change_count + 1, sizeof *a->changes);
-    a->changes[a->change_count++] = c;
+    note_change(a, &c);
+    return 0;
+}
+
+/* What makes jobs, before the jobs: what is removed must not be followed by new ones. */
+static int change_factories(struct action *a, struct error *err)
+{
+    char text[256], name[JOB_ID_TEXT_MAX];
+    const char *message;
+    struct factory_order order = { .action = a->verb->name, .reason = reason_of(a, text), .uid = a->uid, .constraint = a->constraint };
+    int count = 0;
+    if (a->constraint && factory_act_all(a->pool, &order, &count, err) < 0)
+        return -1;
+    if (count > 0)
+        add_result(a, "clusters", true, a->verb->event == JOB_EVENT_RELEASE ? "make jobs again" : "make no more jobs");
+    for (size_t i = 0; i < a->clusters.count; i++) {
+        int result = factory_act(a->pool, a->clusters.ids[i].cluster, &order, &message, err);
+        if (result < 0)
+            return -1;
+        if (result == 0)
+            add_result(a, job_id_print(a->clusters.ids[i], name), true, message);
+    }
     return 0;
 }
 
@@ -224,6 +285,11 @@ static int change_all(struct action *a, struct error *err)
 {
     if (queue_begin(a->pool->queue, err) < 0)
         return -1;
+    if (change_factories(a, err) < 0) {
+        event_rollback(a->pool);
+        factory_reload(a->pool);
+        return -1;
+    }
     for (size_t i = 0; i < a->found.count; i++) {
         struct queue_job job;
         int result = queue_get_job(a->pool->queue, a->found.ids[i], &job, err);
@@ -235,10 +301,14 @@ static int change_all(struct action *a, struct error *err)
         }
         if (result < 0) {
             event_rollback(a->pool);
+            factory_reload(a->pool);
             return -1;
         }
     }
-    return event_commit(a->pool, err);
+    int result = event_commit(a->pool, err);
+    if (result < 0)
+        factory_reload(a->pool);
+    return result;
 }
 
 static const char *order_of(enum job_action action)
@@ -315,6 +385,7 @@ int actions_run(struct pool *p, uid_t uid, const struct ad *request, struct ad *
         ad_free(a.changes[i].ad);
     free(a.changes);
     free(a.found.ids);
+    free(a.clusters.ids);
     ad_expr_free(a.constraint);
     return result;
 }
@@ -408,6 +479,11 @@ int actions_check_set(const struct ad *set, struct error *err)
     return 0;
 }
 
+static bool names_account(const struct ad *set)
+{
+    return ad_has(set, "AcctGroup") || ad_has(set, "AcctGroupUser") || ad_has(set, "AccountingGroup") || ad_has(set, "NiceUser");
+}
+
 static int apply_edit(struct pool *p, uid_t uid, struct queue_job *job, const struct ad *set, struct error *err)
 {
     struct ad *full = NULL;
@@ -417,6 +493,8 @@ static int apply_edit(struct pool *p, uid_t uid, struct queue_job *job, const st
     if (queue_full_ad(p->queue, job, &full, err) < 0)
         return -1;
     int result = submit_check(full, err);
+    if (result == 0 && names_account(set))
+        result = account_set(uid, job->owner, full, job->ad, err);
     if (result == 0)
         result = schedule_requests(full, job, err);
     submit_clamp(p, uid, job);
@@ -431,7 +509,8 @@ static int edit_job(struct pool *p, uid_t uid, struct queue_job *job, const stru
     const struct ad *set = ad_ad(request, "Set");
     if (!pool_may(p, uid, job->uid))
         return error_set(err, ERR_DENIED, "job %d.%d belongs to somebody else", job->id.cluster, job->id.proc);
-    if (job->state != JOB_IDLE && job->state != JOB_HELD)
+    bool leaves = job_state_final(job->state) && set && ad_count(set) == 1 && ad_has(set, "LeaveJobInQueue");
+    if (job->state != JOB_IDLE && job->state != JOB_HELD && !leaves)
         return error_set(err, ERR_INVALID, "job %d.%d is %s; only an idle or held job can be edited", job->id.cluster,
                          job->id.proc, job_state_name(job->state));
     if (!set || ad_count(set) == 0)
@@ -455,6 +534,10 @@ int actions_edit(struct pool *p, uid_t uid, struct job_id id, const struct ad *r
     if (result == 0 && job.state == JOB_IDLE) {
         schedule_remove(p, id);
         schedule_add(p, &job);
+    }
+    if (result == 0 && job_state_final(job.state)) {
+        p->leave_at_us = 0;
+        leave_round(p);
     }
     queue_job_release(&job);
     return result;

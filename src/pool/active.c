@@ -46,6 +46,7 @@ int active_add(struct pool *p, const struct queue_job *job, struct active **out,
     p->used.cpus += a->cpus;
     p->used.memory_mb += a->memory_mb;
     p->used.disk_kb += a->disk_kb;
+    kept_remove(p, a->id);
     limits_hold(p, a->needs, 1);
     *out = a;
     return 0;
@@ -237,6 +238,7 @@ static void finish(struct pool *p, struct active *a)
         fault_point("pool.clean");
         move_clean(p, id);
     } else if (result == 0) {
+        kept_add(p, &job);
         if (job.state == JOB_IDLE)
             schedule_add(p, &job);
         queue_job_release(&job);

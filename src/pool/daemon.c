@@ -84,6 +84,7 @@ static void on_signal(void *data, int signal)
             trash_reaped(p, pid, status);
             task_reaped(p, pid);
             upload_reaped(p, pid, status);
+            notify_reaped(p, pid, status);
             scrub_reaped(p, pid);
         }
         return;
@@ -97,9 +98,12 @@ void pool_round(void *data)
 {
     struct pool *p = data;
     active_round(p);
+    leave_round(p);
+    factory_round(p);
     periodic_round(p);
     schedule_round(p);
     userlog_round(p);
+    notify_round(p);
     trash_round(p);
     upload_round(p);
     api_round(p);
@@ -265,6 +269,7 @@ int pool_open_state(struct pool *p, const char *path, struct error *err)
     p->tick = loop_timer(p->loop, clock_boot_us() + TICK_US, on_tick, p);
     p->logs = true;
     p->logs_doubtful = p->last_event;
+    p->notices = true;
     return 0;
 }
 
@@ -276,7 +281,7 @@ int pool_open(struct pool *p, const char *path, struct error *err)
         return result;
     if (loop_signals(p->loop, signals, on_signal, p, err) < 0)
         return -1;
-    if (active_recover(p, err) < 0 || schedule_load(p, err) < 0 || api_open(p, err) < 0)
+    if (active_recover(p, err) < 0 || schedule_load(p, err) < 0 || factory_load(p, err) < 0 || kept_load(p, err) < 0 || api_open(p, err) < 0)
         return -1;
     sweep(p);
     return 0;
@@ -287,7 +292,10 @@ void pool_close(struct pool *p)
     api_close(p);
     task_close_all(p);
     upload_close(p);
+    notify_close(p);
     active_drop_all(p);
+    factory_free_all(p);
+    kept_free(p);
     userlog_close(p);
     store_close(p->store);
     queue_close(p->queue);

@@ -54,6 +54,7 @@ static void on_begin(struct fold *f)
     fold_copy(f->stint, f, "BootId");
     fold_copy(f->stint, f, "Mode");
     fold_copy(f->stint, f, "Pid");
+    ad_remove(f->job.ad, "KeptSandbox"); /* it goes when another one is made */
     ad_set_int(f->job.ad, "LastStintStartUs", ad_int(f->record, "GrantedWallUs", f->wall_us));
 }
 
@@ -307,6 +308,19 @@ static bool on_record(void *data, const char *text, size_t len, int64_t end)
     return f->failed == 0;
 }
 
+static int load_account(struct fold *f)
+{
+    const char *name = account_of(f->full);
+    if (!name)
+        return 0;
+    int result = queue_get_account(f->pool->queue, name, &f->account, f->err);
+    if (result != QUEUE_ABSENT)
+        return result;
+    f->account = (struct queue_usage){ .updated_us = clock_wall_us(), .factor = account_factor(f->full) };
+    snprintf(f->account.owner, sizeof f->account.owner, "%s", name);
+    return 0;
+}
+
 static int load(struct fold *f)
 {
     struct pool *p = f->pool;
@@ -325,7 +339,7 @@ static int load(struct fold *f)
         f->usage = (struct queue_usage){ .uid = f->job.uid, .updated_us = clock_wall_us(), .factor = 1000 };
         snprintf(f->usage.owner, sizeof f->usage.owner, "%s", f->job.owner);
     }
-    return result < 0 ? -1 : 0;
+    return result < 0 ? -1 : load_account(f);
 }
 
 /* What was folded just before a power cut may not have been on the disk yet: what is appended from now on starts before the
@@ -343,6 +357,8 @@ static int save(struct fold *f)
     if (queue_put_stint(p->queue, f->job.id, f->active->stint, f->stint, f->err) < 0)
         return -1;
     if (f->usage_changed && queue_put_usage(p->queue, &f->usage, f->err) < 0)
+        return -1;
+    if (f->usage_changed && f->account.owner[0] && queue_put_account(p->queue, &f->account, f->err) < 0)
         return -1;
     return job_state_final(f->job.state) ? 0 : queue_put_job(p->queue, &f->job, f->err);
 }

@@ -11,6 +11,7 @@ struct fold {
     struct ad *stint;
     struct queue_usage usage;
     bool usage_changed;
+    struct queue_usage account; /* of its accounting group; owner "" when it has none */
     const struct ad *record;
     int64_t wall_us;
     int64_t charged_lost_us;

@@ -185,6 +185,7 @@ static void close_stint(struct fold *f)
     fold_copy(f->stint, f, "Cause");
     fold_copy(f->stint, f, "Checkpointed");
     ad_copy_attribute(f->job.ad, "LastEndCause", f->record, "Cause");
+    kept_note(f->active, f->record, f->job.ad);
     ad_remove(f->job.ad, "Deliver");
     ad_remove(f->job.ad, "CheckpointAsked");
     if (ad_bool(f->record, "Deliverable", false)) {

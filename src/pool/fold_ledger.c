@@ -18,10 +18,8 @@ static bool is_charged(const struct ledger_entry *entry)
     return true;
 }
 
-static void charge_usage(struct fold *f, int64_t wall_us)
+static void charge_one(const struct fold *f, struct queue_usage *u, int64_t cpu_us)
 {
-    struct queue_usage *u = &f->usage;
-    int64_t cpu_us = wall_us * f->job.cpus;
     double elapsed = (double)(f->wall_us - u->updated_us);
     double halflife = (double)f->pool->config.usage_halflife_us;
     if (elapsed > 0 && halflife > 0)
@@ -30,6 +28,14 @@ static void charge_usage(struct fold *f, int64_t wall_us)
         u->updated_us = f->wall_us;
     u->decayed_cpu_s += (double)cpu_us / 1e6;
     u->total_cpu_us += cpu_us;
+}
+
+/* The owner's usage is all that his jobs used, whatever account it was for. */
+static void charge_usage(struct fold *f, int64_t wall_us)
+{
+    charge_one(f, &f->usage, wall_us * f->job.cpus);
+    if (f->account.owner[0])
+        charge_one(f, &f->account, wall_us * f->job.cpus);
     f->usage_changed = true;
 }
 

@@ -237,6 +237,16 @@ static struct json_slice value_in_ads(const struct name *name)
     return name->origin != FROM_ADS && name->origin != IF_ABSENT ? (struct json_slice){ 0 } : value;
 }
 
+/* The job's own ad as the queue has it, or printed. */
+static struct json_slice own_text(struct lean *lean, const struct queue_job *job)
+{
+    if (!job->ad)
+        return (struct json_slice){ job->ad_text, job->ad_text_len };
+    buf_clear(&lean->own);
+    ad_print_json(job->ad, &lean->own);
+    return (struct json_slice){ lean->own.data, lean->own.len };
+}
+
 int lean_take(struct lean *lean, const struct queue_job *job, struct error *err)
 {
     struct json_slice text, value;
@@ -245,14 +255,9 @@ int lean_take(struct lean *lean, const struct queue_job *job, struct error *err)
     int result = load_cluster(lean, job, err);
     if (result != 0)
         return result;
-    buf_clear(&lean->own);
     for (size_t i = 0; i < lean->count; i++)
         lean->names[i].is_own = false;
-    if (job->ad)
-        ad_print_json(job->ad, &lean->own);
-    else
-        buf_text(&lean->own, "{}");
-    struct json_walk walk = json_walk_into((struct json_slice){ lean->own.data, lean->own.len });
+    struct json_walk walk = json_walk_into(own_text(lean, job));
     while (json_next_member(&walk, &text, &value)) {
         struct name *name = find_name(lean, text.text, text.len);
         if (!name)
@@ -285,7 +290,7 @@ static int64_t column_number(const struct queue_job *job, enum column column)
     case STINT:
         return job->stint;
     case PRIO:
-        return job->priority;
+        return schedule_job_prio(job);
     case CPUS:
         return job->cpus;
     case MEMORY:
@@ -302,6 +307,21 @@ static const char *column_text(const struct queue_job *job, enum column column)
     return column == OWNER ? job->owner : column == STATE ? job_state_name(job->state) : NULL;
 }
 
+/* Of an unparsed job only what is asked for is parsed. */
+static bool set_parsed(struct ad *ad, const char *name, struct json_slice value)
+{
+    auto_buf struct buf text = { 0 };
+    struct ad *one = NULL;
+    buf_printf(&text, "{\"%s\":", name);
+    buf_add(&text, value.text, value.len);
+    buf_char(&text, '}');
+    if (ad_parse_json(buf_cstr(&text), text.len, &one, NULL) < 0)
+        return false;
+    ad_update(ad, one);
+    ad_free(one);
+    return true;
+}
+
 int lean_ad(struct lean *lean, const struct queue_job *job, struct ad **out)
 {
     struct ad *ad = ad_new();
@@ -309,7 +329,14 @@ int lean_ad(struct lean *lean, const struct queue_job *job, struct ad **out)
         const struct name *name = &lean->names[i];
         if (!name->asked)
             continue;
-        if (value_in_ads(name).text)
+        struct json_slice value = value_in_ads(name);
+        if (value.text && name->is_own && !job->ad) {
+            if (set_parsed(ad, name->text, value))
+                continue;
+            ad_free(ad);
+            return LEAN_UNFIT;
+        }
+        if (value.text)
             ad_copy_attribute(ad, name->text, name->is_own ? job->ad : lean->common_ad, name->text);
         else if (name->origin == FROM_ADS || name->origin == NOWHERE || name->column == NOTHING)
             continue;

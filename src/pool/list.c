@@ -189,7 +189,7 @@ int list_ledger(struct request *rq, struct ad *answer, struct error *err)
     return queue_ledger(rq->pool->queue, &query, answer, "Ledger", err);
 }
 
-static void add_user(void *data, const struct queue_usage *usage)
+static struct ad *usage_ad(const struct queue_usage *usage)
 {
     struct ad *user = ad_new();
     ad_set_string(user, "Owner", usage->owner);
@@ -197,11 +197,27 @@ static void add_user(void *data, const struct queue_usage *usage)
     ad_set_int(user, "TotalCpuUs", usage->total_cpu_us);
     ad_set_real(user, "Factor", usage->factor);
     ad_set_real(user, "EffectivePriority", (usage->decayed_cpu_s < 0.5 ? 0.5 : usage->decayed_cpu_s) * usage->factor);
-    ad_append_ad(data, "Users", user);
+    return user;
 }
+
+static void add_user(void *data, const struct queue_usage *usage)
+{
+    ad_append_ad(data, "Users", usage_ad(usage));
+}
+
+/* What it used is also its users' own usage. */
+static void add_account(void *data, const struct queue_usage *usage)
+{
+    struct ad *account = usage_ad(usage);
+    ad_set_bool(account, "IsAccountingGroup", true);
+    ad_append_ad(data, "Users", account);
+}
+
 
 int list_users(struct request *rq, struct ad *answer, struct error *err)
 {
     ad_make_list(answer, "Users");
-    return queue_each_usage(rq->pool->queue, add_user, answer, err);
+    if (queue_each_usage(rq->pool->queue, add_user, answer, err) < 0)
+        return -1;
+    return queue_each_account(rq->pool->queue, add_account, answer, err);
 }

@@ -104,10 +104,24 @@ static void end_row(struct job_query *q, size_t from, const struct ad *ad)
     ad_expr_eval(q->sort, &scope, &row->key);
 }
 
+/* The job's whole ad. */
+static int report(struct job_query *q, const struct queue_job *job, struct ad **ad)
+{
+    struct pool *p = q->rq->pool;
+    struct queue_job parsed = *job;
+    auto_ad struct ad *own = NULL;
+    if (job->ad)
+        return report_job(p, job, ad, q->err);
+    if (queue_parse_ad(p->queue, job, &own, q->err) < 0)
+        return -1;
+    parsed.ad = own;
+    return report_job(p, &parsed, ad, q->err);
+}
+
 static int add_whole(struct job_query *q, const struct queue_job *job)
 {
     auto_ad struct ad *ad = NULL, *some = NULL;
-    if (report_job(q->rq->pool, job, &ad, q->err) < 0)
+    if (report(q, job, &ad) < 0)
         return -1;
     if (!pool_may(q->rq->pool, q->rq->uid, job->uid)) { /* a constraint must not tell what is not shown either */
         struct ad *open = report_public(ad);
@@ -161,6 +175,7 @@ static int find_jobs(struct job_query *q, struct error *err)
     const char *history = request_query(rq, "history");
     struct queue_filter filter = { .owner = request_query(rq, "owner"), .id.proc = JOB_ALL_PROCS };
     filter.history = history && strcmp(history, "0") != 0;
+    filter.unparsed = q->lean != NULL;
     if (!q->constraint && !q->sort)
         filter.limit = q->limit;
     for (const char *name; (name = rq->query(rq->source, "id", count)); count++) {
@@ -204,11 +219,36 @@ static int compare_rows(const void *one, const void *two)
     return difference ? difference : (a->order > b->order) - (a->order < b->order);
 }
 
+/* What is not in the queue yet, first: a list of those who make it, and how many jobs they are together. */
+static void begin_answer(struct job_query *q, struct buf *out)
+{
+    struct request *rq = q->rq;
+    const char *owner = request_query(rq, "owner");
+    auto_ad struct ad *head = ad_new();
+    int64_t sum = 0;
+    int count = 0;
+    struct job_id id;
+    if (request_query(rq, "history")) {
+        buf_text(out, "{\"Jobs\":[");
+        return;
+    }
+    ad_make_list(head, "Factories");
+    for (const char *name; (name = rq->query(rq->source, "id", count)); count++)
+        if (job_id_parse(name, &id))
+            sum += id.proc == JOB_ALL_PROCS ? factory_list(rq->pool, id.cluster, owner, head, "Factories") : factory_will_make(rq->pool, id);
+    if (count == 0)
+        sum = factory_list(rq->pool, 0, owner, head, "Factories");
+    ad_set_int(head, "ToCome", sum);
+    ad_print_json(head, out);
+    out->len -= out->full ? 0 : 1; /* the closing brace */
+    buf_text(out, ",\"Jobs\":[");
+}
+
 static void put_in_order(struct job_query *q)
 {
     struct buf ordered = { .max = q->out->max };
     qsort(q->rows, q->row_count, sizeof *q->rows, compare_rows);
-    buf_text(&ordered, "{\"Jobs\":[");
+    begin_answer(q, &ordered);
     for (size_t i = 0; i < q->row_count && (q->limit == 0 || (int64_t)i < q->limit); i++) {
         buf_text(&ordered, i > 0 ? "," : "");
         buf_add(&ordered, q->out->data + q->rows[i].from, q->rows[i].len);
@@ -249,7 +289,7 @@ static int list(struct job_query *q, struct error *err)
 {
     if (parse_query(q, err) < 0)
         return -1;
-    buf_text(q->out, "{\"Jobs\":[");
+    begin_answer(q, q->out);
     if (find_jobs(q, err) < 0)
         return -1;
     if (q->sort)

@@ -36,6 +36,8 @@ struct config {
     int64_t max_vacate_us;
     int64_t history_us;
     int64_t usage_halflife_us;
+    int64_t leave_interval_us; /* how often it is asked whether finished jobs still stay in the queue */
+    char notify_command[CONFIG_TEXT_MAX]; /* "" = nobody is told anything */
     int keep_generations;
     int max_jobs_per_user; /* 0 = as many as they like */
     bool limits; /* use cgroups where possible */
@@ -92,6 +94,9 @@ struct unsuited {
     bool timed; /* it may in a minute */
 };
 
+struct kept;        /* a sandbox that stays: see kept.c */
+struct factory;     /* a cluster whose jobs are made late: see factory.c */
+struct notifier;    /* a child that tells an owner something: see notify.c */
 struct task;        /* a child that does one long thing: see task.h */
 struct stream;      /* its client: see stream.c */
 struct waiter;      /* a client that waits for events: see api.c */
@@ -150,6 +155,14 @@ struct pool {
     struct blocked_log *blocked_logs; /* see userlog.c */
     bool stopping, vacating;
     int64_t last_event;
+    struct factory *factories; /* see factory.c */
+    struct kept *kept;         /* see kept.c */
+    size_t kept_count, kept_capacity;
+    int64_t kept_disk_kb;
+    int64_t leave_at_us;       /* boot clock: when finished jobs in the queue are looked at; INT64_MAX = there are none */
+    struct notifier *notifiers;
+    bool notices;              /* there may be some */
+    int64_t notices_due_us;    /* boot clock: when there may be some again */
 
     struct loop_timer *retry, *tick, *wake;
     int64_t wake_at; /* when `wake` fires: see pool_wake */
@@ -243,7 +256,9 @@ void schedule_remove_many(struct pool *p, struct job_id *ids, size_t count); /* 
 void schedule_round(struct pool *p);
 /* Why a job is idle, for people. */
 void schedule_explain(struct pool *p, const struct queue_job *job, struct buf *out);
+/* Fills in the columns. The priority of a nice user's job comes after those of all others. */
 int schedule_requests(const struct ad *job, struct queue_job *out, struct error *err);
+int64_t schedule_job_prio(const struct queue_job *job); /* JobPrio as it was asked for */
 
 /* It is not waiting for anything any more. */
 void schedule_close(struct pool *p);
@@ -316,6 +331,17 @@ int submit_check_count(const struct pool *p, uid_t uid, const char *owner, int64
 int submit_check(const struct ad *full, struct error *err);
 /* In a machine-wide pool priorities order the jobs of all users, until there is fair share: so nobody but root goes far. */
 void submit_clamp(const struct pool *p, uid_t uid, struct queue_job *job);
+/* Whose jobs enter the queue, and of which cluster. */
+struct submitter {
+    struct pool *pool;
+    const struct ad *cluster;
+    const char *owner;
+    uid_t uid;
+    int number;
+    int64_t submitted_us, now_us;
+};
+/* Within the caller's transaction: the job, which is the caller's to release, and its events. */
+int submit_add_job(const struct submitter *s, int proc, const struct ad *difference, struct queue_job *job, struct error *err);
 int submit_cluster(struct pool *p, uid_t uid, const struct ad *request, struct ad *answer, struct error *err);
 /* What an expression decided about a job. */
 struct decision {
@@ -336,6 +362,63 @@ int actions_edit(struct pool *p, uid_t uid, struct job_id id, const struct ad *r
 /* Asks every job to leave. */
 void actions_vacate_all(struct pool *p);
 bool pool_may(const struct pool *p, uid_t uid, uid_t owner);
+
+/* account.c: for whom a job's usage counts. Sets AccountingGroup, AcctGroup and AcctGroupUser in `into` (which may be `full`) as the whole
+ * ad says; refuses names of others. */
+int account_set(uid_t uid, const char *owner, const struct ad *full, struct ad *into, struct error *err);
+/* The account's name, or NULL when usage counts for the owner alone. Borrowed from the ad. */
+const char *account_of(const struct ad *full);
+double account_factor(const struct ad *full); /* of an account that is new */
+
+/* factory.c: late materialisation. */
+int factory_load(struct pool *p, struct error *err);
+void factory_free_all(struct pool *p);
+/* Within the transaction of a submission, whose commit must be followed by factory_keep and factory_round. */
+int factory_add(struct pool *p, const struct queue_factory *f, const struct ad *cluster, struct error *err);
+void factory_keep(struct pool *p, const struct queue_factory *f);
+/* After a rollback of what people asked for: what is in memory becomes what the queue says. */
+void factory_reload(struct pool *p);
+/* A job of the cluster changed its state or left. */
+void factory_note(struct pool *p, int cluster);
+/* Makes the jobs for which there is room, and ends what is done. */
+void factory_round(struct pool *p);
+bool factory_will_make(const struct pool *p, struct job_id id);
+bool factory_is(const struct pool *p, int cluster);
+/* That of a cluster, or (0) all, of an owner, or (NULL) of everybody, as ads (ClusterId, Owner, ToCome …) appended to the list of
+ * `answer`. Returns how many jobs they are still to make. */
+int64_t factory_list(const struct pool *p, int cluster, const char *owner, struct ad *answer, const char *list);
+/* What a person asks of whole clusters. Within the transaction; *message says what was done. False: it does not concern it. */
+struct factory_order {
+    const char *action; /* "hold", "release", "remove" */
+    const char *reason;
+    uid_t uid;
+    const struct ad_expr *constraint; /* on the cluster's ad; NULL = the cluster is meant */
+};
+int factory_act(struct pool *p, int cluster, const struct factory_order *order, const char **message, struct error *err);
+int factory_act_all(struct pool *p, const struct factory_order *order, int *count, struct error *err);
+
+/* kept.c: sandboxes that stay when their stint is over, and the disk that they take from other jobs: as much as the job asked for. */
+int kept_load(struct pool *p, struct error *err);
+void kept_free(struct pool *p);
+/* The stint's last record may say so: then KeptSandbox is set in the job's ad. */
+void kept_note(const struct active *a, const struct ad *record, struct ad *job);
+/* The job gave its slot back, got one, or is gone. */
+void kept_add(struct pool *p, const struct queue_job *job);
+void kept_remove(struct pool *p, struct job_id id);
+
+/* leave.c: finished jobs that stay in the queue while LeaveJobInQueue is true. */
+bool leave_stays(struct pool *p, const struct queue_job *job);
+/* The job, which is in a final state, stays: it is looked at again. */
+void leave_watch(struct pool *p);
+void leave_round(struct pool *p);
+
+/* notify.c: tells owners by the command of the configuration. */
+bool notify_is_wanted(const struct ad *full); /* anything at all */
+/* Within the transaction of an event: notes that somebody is to be told of it. */
+int notify_event(struct pool *p, const struct queue_job *job, const struct ad *full, const struct ad *event, struct error *err);
+void notify_round(struct pool *p);
+void notify_reaped(struct pool *p, pid_t pid, int status);
+void notify_close(struct pool *p);
 
 /* move.c: one event of a job, by the table in job/state.h. Writes the job back; within the caller's transaction. */
 int move_job(struct pool *p, struct queue_job *job, enum job_event event, struct job_move *move, struct error *err);

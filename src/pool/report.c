@@ -79,7 +79,7 @@ int report_job(struct pool *p, const struct queue_job *job, struct ad **out, str
     ad_set_int(ad, "JobRunCount", job->stint);
     if (job_state_occupies(job->state))
         ad_copy_attribute(ad, "ShadowBday", ad, "JobCurrentStartDate");
-    ad_set_int(ad, "JobPrio", job->priority);
+    ad_set_int(ad, "JobPrio", schedule_job_prio(job));
     ad_set_int(ad, "RequestCpus", job->cpus);
     ad_set_int(ad, "RequestMemory", job->memory_mb);
     ad_set_int(ad, "RequestDisk", job->disk_kb);
@@ -99,7 +99,7 @@ static const char *const public_names[] = {
     "LastCkptTimeUs", "LastCkptBytes", "CheckpointGeneration", "NumVacates", "LastVacateTime", "GoodputUs", "LostUs",
     "CheckpointUs", "RestoreUs", "TransferUs", "IdleUs", "AtRiskUs", "OccupiedUs", "CommittedTime", "RemoteWallClockTime",
     "RemoteUserCpu", "RemoteSysCpu", "TotalUserUs", "TotalSysUs", "StintUserUs", "ImageSize", "ResidentSetSize", "DiskUsage",
-    "NumHolds", "NumJobCompletions", "JobStartDate", "JobCurrentStartDate", "CheckpointAge", "MemoryUsage", "ServerTime",
+    "NumHolds", "NumReleases", "NiceUser", "TotalSubmitProcs", "NumJobCompletions", "JobStartDate", "JobCurrentStartDate", "CheckpointAge", "MemoryUsage", "ServerTime",
     "CompletionDate", "HoldReasonCode", "CheckpointMethodUsed", "Progress",
 };
 
@@ -180,6 +180,7 @@ struct ad *report_event(const struct queue_event *event)
     ad_remove(copy, "Log");
     ad_remove(copy, "Iwd");
     ad_remove(copy, "Uid");
+    ad_remove(copy, "Information");
     ad_set_int(copy, "Seq", event->seq);
     return copy;
 }
@@ -243,6 +244,7 @@ void report_pool(struct pool *p, struct ad *answer)
     ad_set_int(answer, "MemoryUsed", p->used.memory_mb);
     ad_set_int(answer, "Disk", p->config.disk_kb);
     ad_set_int(answer, "DiskUsed", p->used.disk_kb);
+    ad_set_int(answer, "DiskKept", p->kept_disk_kb);
     ad_set_ad(answer, "Jobs", jobs);
     ad_set_int(answer, "LastEvent", p->last_event);
     char limits[700];

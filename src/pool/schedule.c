@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #define REQUEST_MAX (INT64_C(1) << 40)
+#define NICE_PRIORITY (INT64_C(1) << 40) /* more than any two priorities differ */
 enum { STARTS_MAX = 64, MATCHES_MAX = 512, MATCHING_US = 50000, SET_ASIDE_US = 5000000, HOLD_MISSED = 20 };
 
 /* ---- what a job asks for ---- */
@@ -50,8 +51,13 @@ int schedule_requests(const struct ad *job, struct queue_job *out, struct error 
     if (cpus < 1 || cpus > 100000)
         return error_set(err, ERR_INVALID, "request_cpus must be at least 1");
     out->cpus = (int)cpus;
-    out->priority = ad_int(job, "JobPrio", 0);
+    out->priority = ad_int(job, "JobPrio", 0) - (ad_bool(job, "NiceUser", false) ? NICE_PRIORITY : 0);
     return 0;
+}
+
+int64_t schedule_job_prio(const struct queue_job *job)
+{
+    return job->priority + (job->priority < -NICE_PRIORITY / 2 ? NICE_PRIORITY : 0);
 }
 
 /* ---- a grant ---- */
@@ -267,7 +273,7 @@ static struct policy_room room_left(const struct pool *p)
     return (struct policy_room){
         .cpus = p->config.cpus - p->used.cpus,
         .memory_mb = p->config.memory_mb - p->used.memory_mb,
-        .disk_kb = p->config.disk_kb - p->used.disk_kb,
+        .disk_kb = p->config.disk_kb - p->used.disk_kb - p->kept_disk_kb,
     };
 }
 

@@ -3,6 +3,7 @@
 #include "pool/pool.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -158,8 +159,16 @@ static void print_plain(const struct ad *event, int type, struct buf *out)
     copy(ad, "Size", event, "Size");
     copy(ad, "MemoryUsage", event, "MemoryUsage");
     copy(ad, "ResidentSetSize", event, "ResidentSetSize");
-    if (type == 0)
+    if (type == 0 || type == 35)
         add_host(ad, "SubmitHost");
+    copy(ad, "LogNotes", event, "Notes");
+    if (type == 36) {
+        copy(ad, "Jobs", event, "Jobs");
+        copy(ad, "Items", event, "Items");
+        copy(ad, "Completion", event, "Completion");
+    }
+    copy(ad, "PauseCode", event, "PauseCode");
+    copy(ad, "HoldCode", event, "HoldCode");
     if (type == 1)
         add_host(ad, "ExecuteHost");
     if (type == 10)
@@ -167,11 +176,12 @@ static void print_plain(const struct ad *event, int type, struct buf *out)
     print_one(ad, out);
 }
 
-void userlog_print(const struct ad *event, struct buf *out)
+static void print_event(const struct ad *event, struct buf *out)
 {
     static const struct { const char *name; int type; } plain[] = {
         { "submitted", 0 }, { "running", 1 }, { "image_size", 6 }, { "removed", 9 }, { "suspended", 10 }, { "continued", 11 },
-        { "released", 13 },
+        { "released", 13 }, { "cluster_submitted", 35 }, { "cluster_removed", 36 }, { "factory_paused", 37 },
+        { "factory_resumed", 38 },
     };
     const char *name = ad_string(event, "Event", "");
     if (!ad_bool(event, "Ran", true))
@@ -201,4 +211,33 @@ void userlog_print(const struct ad *event, struct buf *out)
         print_connection(event, 22, out);
         print_connection(event, 24, out);
     }
+}
+
+/* The number and the name of the first event in the text, as HTCondor names it. */
+static void add_trigger(struct ad *ad, const char *text)
+{
+    static const char *const names[] = {
+        [0] = "ULOG_SUBMIT", [1] = "ULOG_EXECUTE", [3] = "ULOG_CHECKPOINTED", [4] = "ULOG_JOB_EVICTED",
+        [5] = "ULOG_JOB_TERMINATED", [6] = "ULOG_IMAGE_SIZE", [9] = "ULOG_JOB_ABORTED", [10] = "ULOG_JOB_SUSPENDED",
+        [11] = "ULOG_JOB_UNSUSPENDED", [12] = "ULOG_JOB_HELD", [13] = "ULOG_JOB_RELEASED", [21] = "ULOG_REMOTE_ERROR",
+        [22] = "ULOG_JOB_DISCONNECTED", [23] = "ULOG_JOB_RECONNECTED", [24] = "ULOG_JOB_RECONNECT_FAILED",
+        [35] = "ULOG_CLUSTER_SUBMIT", [36] = "ULOG_CLUSTER_REMOVE", [37] = "ULOG_FACTORY_PAUSED", [38] = "ULOG_FACTORY_RESUMED",
+    };
+    size_t type = strtoul(text, NULL, 10);
+    ad_set_int(ad, "TriggerEventTypeNumber", (int64_t)type);
+    if (type < sizeof names / sizeof names[0] && names[type])
+        ad_set_string(ad, "TriggerEventTypeName", names[type]);
+}
+
+void userlog_print(const struct ad *event, struct buf *out)
+{
+    const struct ad *information = ad_ad(event, "Information");
+    size_t before = out->len;
+    print_event(event, out);
+    if (!information || out->len == before)
+        return;
+    struct ad *ad = log_ad(event, 28);
+    add_trigger(ad, buf_cstr(out) + before);
+    ad_update(ad, information);
+    print_one(ad, out);
 }

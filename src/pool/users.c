@@ -12,6 +12,7 @@ struct search {
     struct error *err;
     struct queue_usage found[256];
     size_t count;
+    size_t users; /* of them; behind them accounting groups */
 };
 
 static void find(void *data, const struct queue_usage *usage)
@@ -43,7 +44,8 @@ static int change(struct search *s, struct queue_usage *usage)
         usage->decayed_cpu_s = ad_real(s->set, "DecayedCpuS", 0);
         usage->updated_us = clock_wall_us();
     }
-    return queue_put_usage(s->rq->pool->queue, usage, s->err);
+    struct queue *queue = s->rq->pool->queue;
+    return usage < s->found + s->users ? queue_put_usage(queue, usage, s->err) : queue_put_account(queue, usage, s->err);
 }
 
 static int change_all(struct search *s, struct error *err)
@@ -65,6 +67,9 @@ int users_change(struct request *rq, struct ad *answer, struct error *err)
     if (!request_is_master(rq))
         return error_set(err, ERR_DENIED, "only '%s' may change what users get of this pool", rq->pool->owner.name);
     if (check(rq->input, err) < 0 || queue_each_usage(rq->pool->queue, find, &s, err) < 0)
+        return -1;
+    s.users = s.count;
+    if (queue_each_account(rq->pool->queue, find, &s, err) < 0)
         return -1;
     if (s.owner && s.count == 0)
         return error_set(err, ERR_INVALID, "nobody called '%s' has used this pool", s.owner);

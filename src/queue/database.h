@@ -11,7 +11,7 @@
 
 enum {
     QUEUE_RECORD_MAX = 32 << 20, /* bytes of one row: an ad in JSON form and what stands beside it */
-    STATEMENTS_MAX = 64,         /* more texts than the module has */
+    STATEMENTS_MAX = 128,        /* more texts than the module has */
     STATEMENT_ROW = 1,           /* outcome of statement_step: there is a row to take values from */
 };
 
@@ -77,6 +77,8 @@ int64_t take_int(struct statement *st);
 double take_real(struct statement *st);
 /* Borrowed until the next step; "" for NULL. */
 const char *take_text(struct statement *st);
+/* The same with its length. */
+const char *take_text_n(struct statement *st, size_t *len);
 /* What is no ad is ERR_CORRUPT. */
 int take_ad(struct statement *st, struct ad **ad, struct error *err);
 

@@ -57,9 +57,14 @@ static const char sql_trim_checkpoints[] = "DELETE FROM checkpoint WHERE job IN 
 static const char sql_trim_events[] = "DELETE FROM event WHERE job IN (" OLD ")";
 static const char sql_trim_clusters[] =
     "DELETE FROM cluster WHERE id IN (SELECT id >> 32 FROM past WHERE finished_us < ?1)"
+    " AND NOT EXISTS (SELECT 1 FROM factory WHERE factory.cluster = cluster.id)"
     " AND NOT EXISTS (SELECT 1 FROM job WHERE job.id BETWEEN cluster.id << 32 AND cluster.id << 32 | 0xffffffff)"
     " AND NOT EXISTS (SELECT 1 FROM past WHERE past.id BETWEEN cluster.id << 32 AND cluster.id << 32 | 0xffffffff"
     "  AND finished_us >= ?1)";
+/* Those of clusters, and not of one of their jobs. */
+static const char sql_trim_cluster_events[] =
+    "DELETE FROM event INDEXED BY event_cluster WHERE job & 0xffffffff = 0xffffffff"
+    " AND NOT EXISTS (SELECT 1 FROM cluster WHERE cluster.id = event.job >> 32) AND ?1 IS NOT NULL";
 static const char sql_trim_jobs[] = "DELETE FROM past WHERE finished_us < ?1";
 
 void queue_job_release(struct queue_job *job)
@@ -173,12 +178,13 @@ static void bind_job(struct statement *st, const struct queue_job *job)
     bind_ad(st, job->ad);
 }
 
-static int take_job(struct statement *st, struct queue_job *job, struct error *err)
+static int take_job(struct statement *st, bool unparsed, struct queue_job *job, struct error *err)
 {
     char name[JOB_ID_TEXT_MAX];
     struct queue_job got = { .id = queue_key_id(take_int(st)) };
     got.uid = (uid_t)take_int(st);
-    snprintf(got.owner, sizeof got.owner, "%s", take_text(st));
+    const char *owner = take_text(st);
+    memcpy(got.owner, owner, strnlen(owner, sizeof got.owner - 1)); /* the rest is zero */
     int64_t state = take_int(st);
     if (state < 0 || state >= JOB_STATE_COUNT)
         return error_set(err, ERR_CORRUPT, "the queue '%s' is damaged: job %s has the unknown state %lld", st->queue->path,
@@ -191,10 +197,22 @@ static int take_job(struct statement *st, struct queue_job *job, struct error *e
     got.disk_kb = take_int(st);
     got.stint = (int)take_int(st);
     got.journal_offset = take_int(st);
-    if (take_ad(st, &got.ad, err) < 0)
+    if (unparsed)
+        got.ad_text = take_text_n(st, &got.ad_text_len);
+    else if (take_ad(st, &got.ad, err) < 0)
         return error_wrap(err, "job %s", job_id_print(got.id, name));
     *job = got;
     return 0;
+}
+
+int queue_parse_ad(struct queue *queue, const struct queue_job *job, struct ad **ad, struct error *err)
+{
+    char name[JOB_ID_TEXT_MAX];
+    if (ad_parse_json(job->ad_text, job->ad_text_len, ad, err) == 0)
+        return 0;
+    if (err)
+        err->kind = ERR_CORRUPT;
+    return error_wrap(err, "the queue '%s' is damaged: job %s", queue->path, job_id_print(job->id, name));
 }
 
 /* Runs what is to change exactly this job's row. */
@@ -229,7 +247,7 @@ int queue_get_job(struct queue *queue, struct job_id id, struct queue_job *out, 
     int r = statement_step(&st, err);
     if (r == 0)
         return QUEUE_ABSENT;
-    return r < 0 ? -1 : take_job(&st, out, err);
+    return r < 0 ? -1 : take_job(&st, false, out, err);
 }
 
 int queue_get_owner(struct queue *queue, struct job_id id, struct queue_owner *owner, struct error *err)
@@ -325,14 +343,15 @@ static const char *selection(const struct queue_filter *filter, int64_t lowest)
     return filter->id.cluster == 0 && lowest > 0 ? sql_each_in_states : sql_each;
 }
 
-static int each_job(struct statement *st, bool (*fn)(void *data, const struct queue_job *job), void *data, struct error *err)
+static int each_job(struct statement *st, bool unparsed, bool (*fn)(void *data, const struct queue_job *job), void *data,
+                    struct error *err)
 {
     for (;;) {
         struct queue_job job;
         int r = statement_step(st, err);
         if (r <= 0)
             return r;
-        if (take_job(st, &job, err) < 0)
+        if (take_job(st, unparsed, &job, err) < 0)
             return -1;
         bool more = fn(data, &job);
         queue_job_release(&job);
@@ -350,7 +369,7 @@ int queue_each_job_after(struct queue *queue, struct job_id after, uint32_t stat
     bind_int(&st, queue_key(after));
     bind_int(&st, states);
     bind_int(&st, limit);
-    return each_job(&st, fn, data, err);
+    return each_job(&st, false, fn, data, err);
 }
 
 int queue_each_job(struct queue *queue, const struct queue_filter *filter,
@@ -370,7 +389,7 @@ int queue_each_job(struct queue *queue, const struct queue_filter *filter,
         bind_text(&st, NULL); /* all, and what is no state is damage to be found */
     bind_int(&st, filter->limit > 0 ? filter->limit : -1);
     bind_int(&st, lowest);
-    return each_job(&st, fn, data, err);
+    return each_job(&st, filter->unparsed, fn, data, err);
 }
 
 int queue_count_states(struct queue *queue, int64_t *counts, struct error *err)
@@ -392,7 +411,7 @@ int queue_count_states(struct queue *queue, int64_t *counts, struct error *err)
 static int trim(struct queue *queue, int64_t before_us, struct error *err)
 {
     static const char *const steps[] = { sql_trim_stints, sql_trim_checkpoints, sql_trim_events, sql_trim_clusters,
-                                         sql_trim_jobs };
+                                         sql_trim_cluster_events, sql_trim_jobs };
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
         auto_statement struct statement st = { 0 };
         if (statement_open(queue, steps[i], &st, err) < 0)

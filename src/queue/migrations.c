@@ -44,9 +44,22 @@ static const char version_2[] =
     "CREATE INDEX reservation_uid ON reservation (uid);"
     "CREATE INDEX job_uid ON job (uid);";
 
+/* Jobs that are still to be made: a row for each cluster that makes them, and one for each job that differs from its cluster's ad.
+ * What accounting groups have used, and what their owners are still to be told of jobs. */
+static const char version_3[] =
+    "CREATE TABLE factory (cluster INTEGER PRIMARY KEY, uid INTEGER NOT NULL, owner TEXT NOT NULL, submitted_us INTEGER NOT NULL,"
+    "  next INTEGER NOT NULL, total INTEGER NOT NULL, most INTEGER NOT NULL, most_idle INTEGER NOT NULL,"
+    "  paused INTEGER NOT NULL, reason TEXT NOT NULL) STRICT;"
+    "CREATE TABLE factory_item (job INTEGER PRIMARY KEY, ad TEXT NOT NULL) STRICT;"
+    "CREATE TABLE account (name TEXT PRIMARY KEY, decayed_cpu_s REAL NOT NULL, updated_us INTEGER NOT NULL,"
+    "  total_cpu_us INTEGER NOT NULL, factor REAL NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE notice (seq INTEGER PRIMARY KEY AUTOINCREMENT, job INTEGER NOT NULL, kind TEXT NOT NULL, due_us INTEGER NOT NULL,"
+    "  tries INTEGER NOT NULL) STRICT;"
+    "CREATE INDEX event_cluster ON event (job) WHERE job & 0xffffffff = 0xffffffff;";
+
 const char *const *queue_migrations(int *count)
 {
-    static const char *const steps[] = { version_1, version_2 };
+    static const char *const steps[] = { version_1, version_2, version_3 };
     *count = sizeof steps / sizeof steps[0];
     return steps;
 }

@@ -43,6 +43,8 @@ struct queue_job {
     int stint;              /* number of the last stint, 0 before the first */
     int64_t journal_offset; /* bytes of the journal that have been applied */
     struct ad *ad;          /* the job's own attributes: what differs from its cluster's, and what changes. Owned. */
+    const char *ad_text;    /* its JSON form in place of `ad`, of an unparsed row; borrowed for the call */
+    size_t ad_text_len;
 };
 void queue_job_release(struct queue_job *job);
 
@@ -76,11 +78,14 @@ struct queue_filter {
     struct job_id id;      /* cluster 0 = all; proc JOB_ALL_PROCS = whole cluster */
     uint32_t states;       /* bit 1u << state; 0 = all */
     int64_t limit;         /* 0 = none */
+    bool unparsed;         /* the jobs come with ad_text and without ad: most of the time of a long list is parsing */
 };
 /* Calls fn for each; fn returns false to stop. The job is borrowed for the call. Here and below fn may use the queue, also to
  * change what is iterated over. */
 int queue_each_job(struct queue *queue, const struct queue_filter *filter,
                    bool (*fn)(void *data, const struct queue_job *job), void *data, struct error *err);
+/* Gives an unparsed one its ad, which is the caller's. */
+int queue_parse_ad(struct queue *queue, const struct queue_job *job, struct ad **ad, struct error *err);
 /* The active jobs behind `after` in the order of their numbers, at most `limit`, in these states (not 0). */
 int queue_each_job_after(struct queue *queue, struct job_id after, uint32_t states, int64_t limit,
                          bool (*fn)(void *data, const struct queue_job *job), void *data, struct error *err);
@@ -163,11 +168,62 @@ int queue_mark_logged(struct queue *queue, int64_t seq, struct error *err);
 /* The last sequence number, 0 when there is none. */
 int queue_last_event(struct queue *queue, int64_t *seq, struct error *err);
 
-/* ---- usage per user, decayed ---- */
+/* ---- jobs that are still to be made (late materialisation) ---- */
 
-struct queue_usage {
+/* What makes the jobs of a cluster, in the order of their numbers. It is there until the last of them has left the queue. */
+struct queue_factory {
+    int cluster;
     uid_t uid;
     char owner[64];
+    int64_t submitted_us;
+    int64_t next;      /* the next job's number; those below are made */
+    int64_t total;     /* no job has this number or a higher one */
+    int64_t most;      /* jobs of the cluster in the queue at a time; -1 = any number */
+    int64_t most_idle; /* of those, the ones that are idle or held; -1 = any number */
+    int64_t paused;    /* JobMaterializePaused: 0 = it makes jobs */
+    char reason[256];  /* why it is paused */
+};
+int queue_add_factory(struct queue *queue, const struct queue_factory *factory, struct error *err);
+/* Writes next, total, paused and reason. One that is not there is ERR_INVALID. */
+int queue_put_factory(struct queue *queue, const struct queue_factory *factory, struct error *err);
+/* Forgets it, with the jobs that it has not made. */
+int queue_drop_factory(struct queue *queue, int cluster, struct error *err);
+int queue_each_factory(struct queue *queue, void (*fn)(void *data, const struct queue_factory *factory), void *data,
+                       struct error *err);
+/* What the job differs in from its cluster. Jobs that differ in nothing need none. */
+int queue_add_item(struct queue *queue, struct job_id id, const struct ad *ad, struct error *err);
+/* Takes it out. *ad is yours; an empty one when there is none. */
+int queue_take_item(struct queue *queue, struct job_id id, struct ad **ad, struct error *err);
+/* Forgets the items of that number and above. */
+int queue_drop_items(struct queue *queue, struct job_id from, struct error *err);
+/* The number of a user's jobs that are still to be made. */
+int queue_count_to_come(struct queue *queue, uid_t uid, int64_t *count, struct error *err);
+/* The number of a cluster's active jobs per state into counts[JOB_STATE_COUNT]. */
+int queue_count_cluster(struct queue *queue, int cluster, int64_t *counts, struct error *err);
+
+/* ---- notices: what owners are still to be told of their jobs ---- */
+
+struct queue_notice {
+    int64_t seq;
+    struct job_id id;
+    char kind[32];
+    int64_t due_us; /* wall clock: not before */
+    int64_t tries;
+};
+int queue_add_notice(struct queue *queue, struct job_id id, const char *kind, struct error *err);
+/* The one that was added first of those that are due and come after `after`. Outcome QUEUE_ABSENT. */
+int queue_next_notice(struct queue *queue, int64_t after, int64_t now_us, struct queue_notice *notice, struct error *err);
+/* When the first of those that are not due yet is; INT64_MAX when there is none. */
+int queue_notice_due(struct queue *queue, int64_t now_us, int64_t *due_us, struct error *err);
+int queue_delay_notice(struct queue *queue, int64_t seq, int64_t due_us, struct error *err); /* one try more */
+int queue_drop_notice(struct queue *queue, int64_t seq, struct error *err);
+
+/* ---- usage per user, decayed ---- */
+
+enum { QUEUE_ACCOUNT_MAX = 192 };
+struct queue_usage {
+    uid_t uid;
+    char owner[QUEUE_ACCOUNT_MAX]; /* or an account's name, GROUP.USER */
     double decayed_cpu_s;   /* at updated_us */
     int64_t updated_us;     /* wall clock */
     int64_t total_cpu_us;   /* never decays */
@@ -177,6 +233,11 @@ int queue_get_usage(struct queue *queue, uid_t uid, struct queue_usage *out, str
 int queue_put_usage(struct queue *queue, const struct queue_usage *usage, struct error *err);
 int queue_each_usage(struct queue *queue, void (*fn)(void *data, const struct queue_usage *usage), void *data,
                      struct error *err);
+/* The same for accounting groups, by their names. */
+int queue_get_account(struct queue *queue, const char *name, struct queue_usage *out, struct error *err); /* QUEUE_ABSENT */
+int queue_put_account(struct queue *queue, const struct queue_usage *usage, struct error *err);
+int queue_each_account(struct queue *queue, void (*fn)(void *data, const struct queue_usage *usage), void *data,
+                       struct error *err);
 
 /* ---- settings: small facts of the pool itself ---- */
 int queue_get_setting(struct queue *queue, const char *name, struct buf *out, struct error *err); /* QUEUE_ABSENT */

@@ -200,10 +200,17 @@ const char *take_text(struct statement *st)
     return text ? text : "";
 }
 
-int take_ad(struct statement *st, struct ad **ad, struct error *err)
+const char *take_text_n(struct statement *st, size_t *len)
 {
     const char *text = take_text(st);
-    size_t len = (size_t)sqlite3_column_bytes(st->handle, st->taken - 1);
+    *len = (size_t)sqlite3_column_bytes(st->handle, st->taken - 1);
+    return text;
+}
+
+int take_ad(struct statement *st, struct ad **ad, struct error *err)
+{
+    size_t len;
+    const char *text = take_text_n(st, &len);
     if (len == 2 && memcmp(text, "{}", 2) == 0) {
         *ad = ad_new();
         return 0;

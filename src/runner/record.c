@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { ROOM_POLL_MS = 200 };
 
@@ -49,4 +50,15 @@ void record_note(struct runner *r, const char *text)
     struct ad *record = record_new(RECORD_NOTE);
     ad_set_string(record, "Text", text);
     record_write(r, record);
+}
+
+/* Whether the job will be held after its end is the pool's to say, so only one that leaves for another job loses its sandbox here. */
+bool record_kept(const struct runner *r, struct ad *record)
+{
+    bool held = strcmp(ad_string(record, "Outcome", ""), "held") == 0;
+    bool evicted = r->leaving.set && !held && strcmp(r->leaving.cause, "hold") != 0;
+    if (evicted || !ad_bool(ad_ad(r->grant, "Job"), "KeepSandbox", false))
+        return false;
+    ad_set_string(record, "KeptSandbox", r->stint_name);
+    return true;
 }

@@ -161,6 +161,8 @@ struct ad *record_new(const char *kind);
 void record_write(struct runner *r, struct ad *record);
 /* A remark for the job's story. */
 void record_note(struct runner *r, const char *text);
+/* keep_sandbox: whether the sandbox stays when this is the record of the stint's end, which then says so. */
+bool record_kept(const struct runner *r, struct ad *record);
 
 /* control.c: orders of the pool. */
 int control_open(struct runner *r, int first_line, struct error *err);

@@ -64,7 +64,7 @@ static void stop_loop(struct runner *r, bool keep_sandbox)
 }
 
 /* The results are in the sandbox and the program is done: they must not be thrown away when they cannot be delivered now. */
-static void end_record(struct runner *r, struct ad *record, const char *outcome, const char *cause, const char *reason)
+static bool end_record(struct runner *r, struct ad *record, const char *outcome, const char *cause, const char *reason)
 {
     ad_set_string(record, "Outcome", outcome);
     ad_set_string(record, "Cause", cause);
@@ -74,7 +74,9 @@ static void end_record(struct runner *r, struct ad *record, const char *outcome,
     selfservice_flush(r->selfservice);
     ad_set_int(record, "UserUs", r->user_us);
     ad_set_int(record, "SysUs", r->sys_us);
+    bool kept = record_kept(r, record);
     record_write(r, record);
+    return kept;
 }
 
 void stint_end(struct runner *r, const char *outcome, const char *cause, const char *reason)
@@ -82,8 +84,7 @@ void stint_end(struct runner *r, const char *outcome, const char *cause, const c
     struct ad *record = record_new(RECORD_END);
     set_exit(record, r);
     fault_point("runner.end");
-    end_record(r, record, outcome, cause, reason);
-    stop_loop(r, false);
+    stop_loop(r, end_record(r, record, outcome, cause, reason));
 }
 
 /* Its program ended by itself: what the job's expressions have said of that. */
@@ -110,8 +111,8 @@ static void end_held(struct runner *r, int code, int subcode, const char *reason
     ad_set_int(record, "HoldCode", code);
     ad_set_int(record, "HoldSubCode", subcode);
     ad_set_bool(record, "Deliverable", deliverable);
-    end_record(r, record, "held", "hold", reason);
-    stop_loop(r, deliverable);
+    bool kept = end_record(r, record, "held", "hold", reason);
+    stop_loop(r, deliverable || kept);
 }
 
 static void end_evicted(struct runner *r, bool checkpointed)
@@ -125,8 +126,7 @@ static void end_evicted(struct runner *r, bool checkpointed)
     ad_set_bool(record, "Checkpointed", checkpointed);
     ad_set_int(record, "Generation", r->generation);
     fault_point("runner.end");
-    end_record(r, record, "evicted", r->leaving.cause, r->leaving.reason);
-    stop_loop(r, false);
+    stop_loop(r, end_record(r, record, "evicted", r->leaving.cause, r->leaving.reason));
 }
 
 /* ---- the beginning ---- */

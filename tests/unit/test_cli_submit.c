@@ -277,6 +277,30 @@ static void getenv_of_one_job_is_not_that_of_another(void **state)
     submit_release(&submit);
 }
 
+static void getenv_takes_what_its_list_names(void **state)
+{
+    static const struct { const char *list, *taken; } cases[] = {
+        { "HOME", "HOME=/h" },
+        { "home, q", "HOME=/h 'Q=it''s'" },
+        { "*O*", "HOME=/h" },
+        { "H*E", "HOME=/h" },
+        { "!HOME", "A=outer 'Q=it''s'" },
+        { "*, !a, !Q", "HOME=/h" },
+        { "!*", "" },
+        { "NOTHING", "" },
+        { "*", "HOME=/h A=outer 'Q=it''s'" },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct submit submit = { 0 };
+        auto_free char *text = mem_printf("executable = p\ngetenv = %s\nqueue\n", cases[i].list);
+        fill(&submit, text);
+        if (strcmp(ad_string(submit.cluster, "Environment", "?"), cases[i].taken) != 0)
+            fail_msg("%s takes '%s'", cases[i].list, ad_string(submit.cluster, "Environment", "?"));
+        submit_release(&submit);
+    }
+}
+
 static int go_home(void **state)
 {
     assert_int_equal(chdir("/"), 0);
@@ -299,6 +323,7 @@ int main(void)
         cmocka_unit_test(the_executable_starts_from_the_current_directory),
         cmocka_unit_test(getenv_takes_the_surroundings_below_the_jobs_own),
         cmocka_unit_test(getenv_of_one_job_is_not_that_of_another),
+        cmocka_unit_test(getenv_takes_what_its_list_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -38,6 +38,8 @@ static struct ad *parse_one(const char *text)
 
 /* ---- printing, and back ---- */
 
+#define WHOLE " (007.-01.000) 2026-11-23 17:36:13 "
+
 static const struct {
     const char *event; /* attributes beside those of the header */
     const char *text;
@@ -46,6 +48,17 @@ static const struct {
       "000" STAMP "Job submitted from host: <127.0.0.1:9618>\n...\n" },
     { "EventTypeNumber = 0\nSubmitHost = \"<h>\"\nLogNotes = \"DAG Node: A\"\nWarnings = \"'x' is ignored\"",
       "000" STAMP "Job submitted from host: <h>\n    DAG Node: A\n    WARNING: 'x' is ignored\n...\n" },
+    { "EventTypeNumber = 35\nSubmitHost = \"<h>\"\nLogNotes = \"DAG Node: A\"\nProc = -1",
+      "035" WHOLE "Cluster submitted from host: <h>\n    DAG Node: A\n...\n" },
+    { "EventTypeNumber = 36\nJobs = 5\nItems = 10\nCompletion = \"Incomplete\"\nLogNotes = \"by ann\"\nProc = -1",
+      "036" WHOLE "Cluster removed\n\tMaterialized 5 jobs from 10 items.\tIncomplete\n\tby ann\n...\n" },
+    { "EventTypeNumber = 36\nJobs = 7\nItems = 7\nCompletion = \"Complete\"\nProc = -1",
+      "036" WHOLE "Cluster removed\n\tMaterialized 7 jobs from 7 items.\tComplete\n...\n" },
+    { "EventTypeNumber = 37\nReason = \"by ann\"\nPauseCode = 1\nHoldCode = 1\nProc = -1",
+      "037" WHOLE "Job Materialization Paused\n\tby ann\n\tPauseCode 1\n\tHoldCode 1\n...\n" },
+    { "EventTypeNumber = 37\nReason = \"no number\"\nPauseCode = -1\nProc = -1",
+      "037" WHOLE "Job Materialization Paused\n\tno number\n\tPauseCode -1\n...\n" },
+    { "EventTypeNumber = 38\nReason = \"by ann\"\nProc = -1", "038" WHOLE "Job Materialization Resumed\n\tby ann\n...\n" },
     { "EventTypeNumber = 0\nSubmitHost = \"<h>\"\nWarnings = \"w\"", "000" STAMP "Job submitted from host: <h>\n    WARNING: w\n...\n" },
     { "EventTypeNumber = 1\nExecuteHost = \"<h>\"\nSlotName = \"slot1@h\"",
       "001" STAMP "Job executing on host: <h>\n\tSlotName: slot1@h\n...\n" },

@@ -45,6 +45,7 @@ static void every_setting_is_taken(void **state)
                         "store_quota = 2T\nstore_quota_per_user = 512 MiB\nstore_low_space = 1000\ncheckpoint_tail = 8\nstore_verify = 3d\n"
                         "remote_store = s3://my-bucket/some/where\nremote_store_endpoint = https://minio.example.org:9000\n"
                         "image_cache = 5G\n"
+                        "leave_in_queue_interval = 2m\nnotify_command = /usr/local/bin/tell them\n"
                         "remote_store_region = eu-central-1\nremote_store_credentials = /etc/stint keys\n",
                         &err), err);
     assert_int_equal(c->cpus, 3);
@@ -69,6 +70,8 @@ static void every_setting_is_taken(void **state)
     assert_string_equal(c->remote_endpoint, "https://minio.example.org:9000");
     assert_string_equal(c->remote_region, "eu-central-1");
     assert_string_equal(c->remote_credentials, "/etc/stint keys");
+    assert_int_equal(c->leave_interval_us, 120 * S);
+    assert_string_equal(c->notify_command, "/usr/local/bin/tell them");
     assert_null(l->pool.limits);
     assert_contains(l->pool.limits_reason.text, "limits = off");
 }
@@ -115,6 +118,8 @@ static void assert_defaults(const struct place *l)
     assert_string_equal(c->remote_store, "");
     assert_string_equal(c->checkpoint_method, "auto");
     assert_string_equal(c->criu_dir, "");
+    assert_int_equal(c->leave_interval_us, 60 * S);
+    assert_string_equal(c->notify_command, "");
     assert_true(c->limits);
     assert_true(l->pool.limits || l->pool.limits_reason.text[0]);
 }

@@ -22,12 +22,14 @@ static int change_everything(struct queue *queue, struct error *err)
     auto_ad struct ad *ad = ad_new();
     struct queue_charge charge = { .id = { 2, 0 }, .stint = 1, .owner = "ann", .class_name = "lost", .cause = "x",
                                    .for_user = "", .day = 1, .cpus = 1, .wall_us = 5 };
+    struct queue_factory factory = { .cluster = 2, .owner = "ann", .total = 2 };
     int cluster;
     if (queue_begin(queue, err) < 0)
         return err->sys;
     if (queue_reserve_cluster(queue, &cluster, err) < 0 || queue_add_cluster(queue, cluster, ad, err) < 0 ||
         queue_add_job(queue, &job, err) < 0 || queue_add_event(queue, job.id, ad, true, NULL, err) < 0 ||
-        queue_charge(queue, &charge, err) < 0 || queue_put_stint(queue, job.id, 1, ad, err) < 0 ||
+        queue_add_factory(queue, &factory, err) < 0 || queue_add_item(queue, (struct job_id){ 2, 1 }, ad, err) < 0 ||
+        queue_add_notice(queue, job.id, "completed", err) < 0 || queue_charge(queue, &charge, err) < 0 || queue_put_stint(queue, job.id, 1, ad, err) < 0 ||
         queue_finish_job(queue, (struct job_id){ 1, 0 }, 5, err) < 0) {
         queue_rollback(queue);
         return err->sys ? err->sys : CHILD_FAILED;
@@ -52,6 +54,7 @@ static int child_main(const char *what, const char *dir)
 static void assert_old_state(struct fixture *f)
 {
     int64_t seq;
+    assert_true(queue_count_to_come(f->queue, 0, &seq, &f->err) == 0 && seq == 0);
     auto_ad struct ad *rows = ad_new();
     assert_selects(f, every, "1.0");
     assert_selects(f, (struct queue_filter){ .history = true }, "");
@@ -64,6 +67,7 @@ static void assert_old_state(struct fixture *f)
 static void assert_new_state(struct fixture *f)
 {
     int64_t seq;
+    assert_true(queue_count_to_come(f->queue, 0, &seq, &f->err) == 0 && seq == 2);
     assert_selects(f, every, "2.0");
     assert_selects(f, (struct queue_filter){ .history = true }, "1.0");
     assert_ok(queue_last_event(f->queue, &seq, &f->err), f->err);

@@ -314,7 +314,7 @@ static void warnings_are_in_the_order_of_lines_and_not_repeated(void **state)
 {
     struct submit s;
     (void)state;
-    parse_good("zzz = 1\nexecutable = a\nmax_idle = 1\narguments = $(nope) $(Process)\nyyy = 2\nqueue 50\nqueue 50\n", &s);
+    parse_good("zzz = 1\nexecutable = a\nnext_job_start_delay = 1\narguments = $(nope) $(Process)\nyyy = 2\nqueue 50\nqueue 50\n", &s);
     assert_int_equal(s.warning_count, 4);
     for (size_t i = 1; i < s.warning_count; i++)
         assert_true(s.warnings[i - 1].line < s.warnings[i].line);
