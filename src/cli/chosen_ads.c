@@ -1,25 +1,9 @@
 #include "cli/chosen_ads.h"
 
 #include "base/clock.h"
-#include "base/mem.h"
 #include "cli/api.h"
 #include "cli/listing.h"
 #include "cli/select.h"
-
-#include <string.h>
-
-struct ad *chosen_ads_of(const struct ad *answer, const char *list)
-{
-    struct ad *ads = ad_new();
-    auto_free char *one = mem_dup_n(list, strlen(list) - 1);
-    ad_make_list(ads, list);
-    for (size_t i = 0; i < ad_list_count(answer, list); i++)
-        if (ad_list_ad(answer, list, i))
-            ad_append_ad(ads, list, ad_copy(ad_list_ad(answer, list, i)));
-    if (ad_ad(answer, one))
-        ad_append_ad(ads, list, ad_copy(ad_ad(answer, one)));
-    return ads;
-}
 
 /* The same answer with those ads only for which the constraint is true. */
 static struct ad *choose(const struct ad *answer, const char *list, const char *constraint)
@@ -44,7 +28,7 @@ static int ask(const struct cli_call *call, const char *target, const char *list
 {
     auto_api struct api *api = NULL;
     auto_api_answer struct api_answer answer = { 0 };
-    auto_ad struct ad *all = NULL, *ads = NULL;
+    auto_ad struct ad *all = NULL;
     if (api_open(API_START_IF_WANTED, &api, err) < 0 || api_get(api, target, &answer, err) < 0)
         return -1;
     if (cli_given(call, "json") && !cli_given(call, "constraint")) {
@@ -53,8 +37,7 @@ static int ask(const struct cli_call *call, const char *target, const char *list
     }
     if (api_ad(&answer, &all, err) < 0)
         return -1;
-    ads = chosen_ads_of(all, list);
-    *some = choose(ads, list, cli_value(call, "constraint"));
+    *some = choose(all, list, cli_value(call, "constraint"));
     return 0;
 }
 

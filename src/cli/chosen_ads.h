@@ -7,6 +7,3 @@
 /* Asks for `target` and shows the ads of its list: as JSON, by columns, whole, or by the command's own table. */
 int chosen_ads_show(const struct cli_call *call, const char *target, const char *list,
                     void (*print)(const struct ad *answer, const struct screen *screen, struct buf *out), struct error *err);
-
-/* The ads of an answer's list; an answer about one has it under the list's name without its last letter. The caller's. */
-struct ad *chosen_ads_of(const struct ad *answer, const char *list);

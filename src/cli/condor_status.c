@@ -104,9 +104,8 @@ static int ask(const struct condor_call *call, struct ad *out, struct error *err
         ad_append_ad(out, "Ads", schedd_of(answer));
         return 0;
     }
-    auto_ad struct ad *machines = chosen_ads_of(answer, "Machines");
-    for (size_t i = 0; i < ad_list_count(machines, "Machines"); i++) {
-        struct ad *machine = ad_copy(ad_list_ad(machines, "Machines", i));
+    for (size_t i = 0; i < ad_list_count(answer, "Machines"); i++) {
+        struct ad *machine = ad_copy(ad_list_ad(answer, "Machines", i));
         complete_machine(machine);
         ad_append_ad(out, "Ads", machine);
     }

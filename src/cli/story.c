@@ -163,6 +163,21 @@ static void print_wants(const struct ad *job, struct buf *out)
     buf_text(out, ".\n");
 }
 
+/* How often, where nobody said it, and why so. */
+static void print_pace(const struct ad *job, struct buf *out)
+{
+    const char *basis = ad_string(job, "CheckpointPaceBasis", NULL);
+    if (!basis)
+        return;
+    buf_text(out, ", every ");
+    words_duration(out, ad_int(job, "CheckpointPaceUs", 0));
+    buf_text(out, ": one costs ");
+    words_duration(out, ad_int(job, "CheckpointPaceCostUs", 0));
+    buf_text(out, strcmp(basis, "measured") == 0 ? "" : strcmp(basis, "pool") == 0 ? " (going by other jobs)" : " (a guess)");
+    buf_text(out, ", and a stint is cut short once in ");
+    words_duration(out, ad_int(job, "CheckpointPaceMtbfUs", 0));
+}
+
 /* It may not have run yet: then it is what its ad says that counts. */
 static void print_method(const struct ad *job, const struct screen *screen, struct buf *out)
 {
@@ -172,6 +187,7 @@ static void print_method(const struct ad *job, const struct screen *screen, stru
         return;
     buf_text(out, "Checkpoints: ");
     words_method(out, used, ad_string(job, "CheckpointMethodReason", ""));
+    print_pace(job, out);
     buf_char(out, '\n');
     if (problems == 0)
         return;

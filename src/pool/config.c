@@ -26,6 +26,7 @@ enum setting_kind {
     SETTING_BYTES,
     SETTING_BYTES_AUTO,
     SETTING_DURATION,
+    SETTING_DURATION_AUTO,
     SETTING_LIMITS,
     SETTING_REMOTE,
     SETTING_ENDPOINT,
@@ -44,7 +45,7 @@ static const struct {
     { "disk", SETTING_KILOBYTES, offsetof(struct config, disk_kb) },
     { "checkpoint_method", SETTING_METHOD, offsetof(struct config, checkpoint_method) },
     { "criu_dir", SETTING_PATH, offsetof(struct config, criu_dir) },
-    { "checkpoint_interval", SETTING_DURATION, offsetof(struct config, checkpoint_interval_us) },
+    { "checkpoint_interval", SETTING_DURATION_AUTO, offsetof(struct config, checkpoint_interval_us) },
     { "checkpoint_timeout", SETTING_DURATION, offsetof(struct config, checkpoint_timeout_us) },
     { "max_vacate_time", SETTING_DURATION, offsetof(struct config, max_vacate_us) },
     { "keep_generations", SETTING_COUNT, offsetof(struct config, keep_generations) },
@@ -156,6 +157,9 @@ static bool parse_value(struct config *c, size_t i, const char *value)
     }
     case SETTING_DURATION:
         return units_parse_duration(value, field);
+    case SETTING_DURATION_AUTO:
+        *(int64_t *)field = -1;
+        return strcasecmp(value, "auto") == 0 || units_parse_duration(value, field);
     case SETTING_LIMITS:
         return parse_limits(value, field);
     case SETTING_METHOD:
@@ -265,7 +269,7 @@ static void set_defaults(struct pool *p)
         .cpus = cpus > 0 ? (int)cpus : 1,
         .memory_mb = (int64_t)pages * page >> 20,
         .checkpoint_method = method_name(METHOD_AUTO),
-        .checkpoint_interval_us = 3600 * SECOND_US,
+        .checkpoint_interval_us = -1,
         .checkpoint_timeout_us = 600 * SECOND_US,
         .max_vacate_us = 600 * SECOND_US,
         .history_us = 30 * 86400 * SECOND_US,

@@ -8,6 +8,7 @@
 #include "base/journal.h"
 #include "base/log.h"
 #include "job/record.h"
+#include "pool/facts.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -80,6 +81,7 @@ static void on_run(struct fold *f)
         ad_remove(f->job.ad, "ProgressTimeUs");
     }
     fold_add(f->job.ad, "NumJobStarts", 1);
+    facts_run(f);
     fold_move(f, JOB_EVENT_RUN);
     fold_emit(f, event);
 }
@@ -134,6 +136,8 @@ static void on_commit(struct fold *f)
     ad_remove(ad, "LossesInARow");
     ad_remove(ad, "CheckpointAsked");
     ad_remove(ad, "FailuresInARow");
+    facts_commit(f);
+    fold_interval(f);
     upload_want(f->pool);
     fold_emit(f, event);
 }

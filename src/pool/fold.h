@@ -33,6 +33,7 @@ void fold_move(struct fold *f, enum job_event event);
 void fold_entry(void *fold, const struct ledger_entry *entry);
 /* fold_method.c: how it is checkpointed, and whether that can work. */
 void fold_method(struct fold *f);
+void fold_interval(struct fold *f);
 void fold_capture(struct fold *f);
 void fold_checkable(struct fold *f);
 void fold_verified(struct fold *f);

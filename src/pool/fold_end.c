@@ -2,6 +2,7 @@
 #include "pool/fold.h"
 
 #include "base/clock.h"
+#include "pool/facts.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -196,6 +197,7 @@ static void close_stint(struct fold *f)
         if (ad_has(f->stint, "ExitCode") || ad_has(f->stint, "ExitSignal")) /* else it was a delivery that failed */
             set_exit_status(f->job.ad, f->stint);
     }
+    facts_end(f, ad_string(f->stint, "Outcome", "lost"));
     f->active->over = true;
 }
 

@@ -7,6 +7,19 @@
 
 enum { PROBLEMS_MAX = 64 };
 
+/* How often: as the runner chose it. */
+void fold_interval(struct fold *f)
+{
+    static const char *const names[][2] = {
+        { "CheckpointPaceUs", "IntervalUs" }, { "CheckpointPaceCostUs", "IntervalCostUs" },
+        { "CheckpointPaceMtbfUs", "IntervalMtbfUs" }, { "CheckpointPaceBasis", "IntervalBasis" },
+    };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        ad_remove(f->job.ad, names[i][0]);
+        fold_copy_as(f->job.ad, names[i][0], f, names[i][1]);
+    }
+}
+
 /* Every stint says it; only what is news is an event. */
 void fold_method(struct fold *f)
 {
@@ -14,6 +27,7 @@ void fold_method(struct fold *f)
     const char *method = ad_string(f->record, "Method", ""), *reason = ad_string(f->record, "Reason", "");
     bool news = strcmp(method, ad_string(ad, "CheckpointMethodUsed", "")) != 0 ||
                 strcmp(reason, ad_string(ad, "CheckpointMethodReason", "")) != 0;
+    fold_interval(f);
     ad_set_string(ad, "CheckpointMethodUsed", method);
     ad_remove(ad, "CheckpointMethodReason");
     if (*reason)

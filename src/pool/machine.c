@@ -161,6 +161,6 @@ struct ad *pool_machine_ad(const struct pool *p)
 int machine_get(struct request *rq, struct ad *answer, struct error *err)
 {
     (void)err;
-    ad_set_ad(answer, "Machine", pool_machine_ad(rq->pool));
+    ad_append_ad(answer, "Machines", pool_machine_ad(rq->pool));
     return 0;
 }

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/units.h"
+#include "pool/facts.h"
 #include "pool/idle.h"
 
 #include <inttypes.h>
@@ -79,7 +80,6 @@ static void set_limits(const struct pool *p, const struct queue_job *job, const 
     auto_free char *bundle = pool_tools(p);
     if (bundle)
         ad_set_string(grant, "CriuDir", bundle);
-    ad_set_int(grant, "CheckpointIntervalUs", p->config.checkpoint_interval_us);
     ad_set_int(grant, "CheckpointTimeoutUs", p->config.checkpoint_timeout_us);
     ad_set_int(grant, "MaxVacateUs", p->config.max_vacate_us);
 }
@@ -130,6 +130,8 @@ static int fill_grant(struct pool *p, const struct queue_job *job, struct moment
     set_limits(p, job, full, grant);
     set_delivery(job, grant);
     int result = add_view(p, job, full, err);
+    if (result == 0)
+        result = facts_grant(p, job, grant, err);
     ad_set_ad(grant, "Job", full);
     return result;
 }

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "job/command.h"
 #include "job/record.h"
+#include "runner/pace.h"
 #include "runner/selfservice.h"
 
 #include <stdio.h>
@@ -187,6 +188,9 @@ static void committed(struct runner *r, const struct worker_report *report)
     ad_set_int(record, "PauseUs", r->pause_us >= 0 ? r->pause_us : now - r->exit.boot_us);
     ad_set_int(record, "LatencyUs", r->latency_from_us >= 0 ? now - r->latency_from_us : -1);
     ad_set_string(record, "Why", r->capture_why);
+    if (!r->leaving.set)
+        pace_committed(r, r->pause_us);
+    pace_tell(r, record);
     record_write(r, record);
     selfservice_taken(r->selfservice, r->generation);
 }

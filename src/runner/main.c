@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "job/image.h"
 #include "job/record.h"
+#include "runner/pace.h"
 #include "runner/selfservice.h"
 
 #include <errno.h>
@@ -117,6 +118,7 @@ static void choose_method(struct runner *r)
     bool docker, image = image_of_job(r->job, &docker) != NULL;
     r->world = r->method.used == METHOD_TRANSPARENT || r->method.fallback || image;
     r->engine = r->method.used == METHOD_TRANSPARENT ? &engine_transparent : r->method.used == METHOD_SELF ? &engine_self : &engine_none;
+    pace_begin(r);
 }
 
 static void write_method(struct runner *r)
@@ -125,6 +127,7 @@ static void write_method(struct runner *r)
     ad_set_string(record, "Method", method_name(r->method.used));
     if (r->method.reason[0])
         ad_set_string(record, "Reason", r->method.reason);
+    pace_tell(r, record);
     record_write(r, record);
 }
 

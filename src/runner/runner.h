@@ -16,6 +16,7 @@
 #include "job/command.h"
 #include "job/id.h"
 #include "job/protocol.h"
+#include "policy/interval.h"
 #include "policy/policy.h"
 #include "runner/image.h"
 #include "runner/worker.h"
@@ -113,6 +114,11 @@ struct runner {
     int64_t latency_from_us; /* when the one under way was asked for, -1 = it was not */
     int64_t pause_us;       /* from the program's end to its running again, -1 = not yet */
 
+    struct {
+        bool chosen; /* nobody gave the interval */
+        struct interval_facts facts, pool; /* of this job, in this stint too; of all */
+        struct interval_choice choice;
+    } pace;                 /* see pace.h */
     struct loop_timer *interval, *timeout, *ready, *restart, *hard_kill, *sample;
     int64_t kill_at_us;     /* when the hard kill comes, 0 = not ordered */
     int short_runs;         /* executions in a row that ended with a checkpoint at once */

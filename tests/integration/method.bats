@@ -115,3 +115,25 @@ $protocol"
     completed "$id"
     counts_up a.out 200
 }
+
+@test "how often is chosen by what checkpoints have cost, of this job and of others, and shown" {
+    conf "criu_dir = /nowhere" "cpus = 4"
+    running a <<<"$protocol"
+    says_pace() { stint show "$1" | grep "^Checkpoints: .*, every .*: one costs $2"; }
+    says_pace "$id" "10.0s (a guess)"
+    guessed=$(attr "$id" CheckpointPaceUs)
+    [ "$guessed" -gt 1200000000 ] && [ "$guessed" -lt 1400000000 ] # sqrt(2 * 10 s * 1 d), about
+    stint checkpoint "$id"
+    says_pace "$id" "[0-9.]*m\?s, "
+    [ "$(attr "$id" CheckpointPaceUs)" -lt "$guessed" ]
+    [ "$(attr "$id" CheckpointPaceBasis)" = measured ]
+    first=$id
+    running b <<<"$protocol"
+    says_pace "$id" ".*(going by other jobs)"
+    running c <<<"$protocol
+checkpoint_interval = 30m"
+    [ -z "$(attr "$id" CheckpointPaceUs)" ]
+    ! stint show "$id" | grep -q "^Checkpoints: .*every"
+    open_gate
+    completed "$first"
+}

@@ -40,7 +40,7 @@ sleeper=('executable = /bin/sleep' 'arguments = 1000' 'transfer_executable = fal
     conf 'machine.HasUnicorns = true'
     go 'requirements = HasUnicorns && Cpus > 100000'
     wait_for "the reason" idle_because "requirements are not true"
-    curl -s --unix-socket "$STINT_DIR/pool.sock" http://pool/v1/machine | jq -e '.Machine.HasUnicorns and .Machine.OpSys == "LINUX"'
+    curl -s --unix-socket "$STINT_DIR/pool.sock" http://pool/v1/machine | jq -e '.Machines[0] | .HasUnicorns and .OpSys == "LINUX"'
     stint edit "$id" 'Requirements=HasUnicorns' >/dev/null
     completed "$id"
     go 'requirements = (Arch == "X86_64" || Arch == "aarch64") && OpSys == "LINUX" && HasFileTransfer && Memory >= RequestMemory' 'rank = Memory'

@@ -109,7 +109,7 @@ ids() { stint q --format '%d.' ClusterId --format '%d ' ProcId "$@"; }
     stint status | grep -q '^NAME'
     [ "$(stint status --af 'TotalCpus > 0')" = true ]
     [ "$(stint status --af OpSys Arch)" = "LINUX X86_64" ] || [ "$(stint status --af OpSys)" = LINUX ]
-    stint status --json | jq -e '(.Machine // .Machines[0]).TotalCpus > 0'
+    stint status --json | jq -e '.Machines[0].TotalCpus > 0'
     stint status -l | grep -q '^Memory = '
     [ -z "$(stint status -c 'TotalCpus < 0' --af Name)" ]
 }

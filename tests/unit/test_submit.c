@@ -1,7 +1,7 @@
 /* The submit language: its cases (cases/submit.cases), its examples (cases/submit/, the same as in the manual), its bounds. */
 #include "base/mem.h"
 #include "job/command.h"
-#include "job/submit.h"
+#include "job/submit_parts.h"
 #include "submit_world.h"
 
 #include <dirent.h>
@@ -479,11 +479,45 @@ static void a_failure_leaves_the_output_alone(void **state)
     assert_null(s.cluster);
 }
 
+/* Whether a line of one of the manual's examples, which are those here, sets the command. */
+static bool has_example(const char *manual, const char *command)
+{
+    bool inside = false;
+    for (const char *line = manual; line; line = strchr(line, '\n')) {
+        line += line != manual;
+        if (strncmp(line, "```", 3) == 0)
+            inside = !inside;
+        size_t len = strlen(command);
+        if (inside && strncmp(line, command, len) == 0 && line[len + strspn(line + len, " ")] == '=')
+            return true;
+    }
+    return false;
+}
+
+static void every_command_is_in_the_manual_with_an_example(void **state)
+{
+    size_t len;
+    int missing = 0;
+    (void)state;
+    auto_free char *manual = read_all(TEST_CASES "/../../man/stint-submit.5.scd", &len);
+    assert_non_null(manual);
+    for (size_t i = 0; i < submit_command_count; i++) {
+        const struct submit_command *c = &submit_commands[i];
+        auto_free char *name = mem_printf("*%s*", c->name);
+        if (c->convert == submit_to_later || (strstr(manual, name) && has_example(manual, c->name)))
+            continue;
+        print_error("%s %s\n", c->name, strstr(manual, name) ? "has no example" : "is not described");
+        missing++;
+    }
+    assert_int_equal(missing, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_language_does_what_its_cases_say),
         cmocka_unit_test(the_manuals_examples_are_good_and_are_the_files_here),
+        cmocka_unit_test(every_command_is_in_the_manual_with_an_example),
         cmocka_unit_test(the_talks_file_runs_unmodified),
         cmocka_unit_test(lines_of_commands_are_known),
         cmocka_unit_test(use_of_the_cluster_number_is_told),
