@@ -285,15 +285,23 @@ static int give_names(const struct engine_site *site, struct error *err)
     return -1;
 }
 
-/* Only time is lost if it is not done. */
-static void settle_files(const struct criu_dump_job *d)
+/* Large files that nobody writes need not be read while the program stands still. */
+static int take_ahead(const struct criu_dump_job *d, struct error *err)
 {
     const struct engine_site *site = d->site;
+    int64_t since_us = clock_wall_us();
+    struct store_still still;
     struct store_tree tree = { "work", site->work };
     struct store_source source = { .tree = "work", .name = "." };
-    struct store_request request = { .job = d->id, .owner = site->owner, .trees = &tree, .tree_count = 1, .sources = &source, .source_count = 1 };
-    if (!site->outside && !site->hurry)
-        store_capture_settle(d->capture, &request);
+    struct store_request request = {
+        .job = d->id, .owner = site->owner, .trees = &tree, .tree_count = 1, .sources = &source, .source_count = 1, .hurry = true, .still = &still,
+    };
+    if (site->outside || site->hurry)
+        return 0;
+    bool known = still_collect(context_first(site->context), &still);
+    int result = known ? store_capture_ahead(d->capture, &request, since_us, err) : 0;
+    still_release(&still);
+    return result;
 }
 
 static int capture_running(const struct engine_site *site, struct store *store, const char *id, struct store_capture **out,
@@ -306,7 +314,7 @@ static int capture_running(const struct engine_site *site, struct store *store, 
     if (result == 0)
         result = store_capture_begin(store, id, site->owner, &d.capture, err);
     if (result == 0)
-        settle_files(&d);
+        result = take_ahead(&d, err);
     if (result == 0)
         result = refuse_losses(site, err);
     if (result == 0)

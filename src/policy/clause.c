@@ -5,43 +5,11 @@
 #include "policy/policy.h"
 
 #include <ctype.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 enum { CLAUSES_MAX = 256, NAMES_MAX = 32, VALUE_BYTES_MAX = 400 };
-
-/* ---- values as text ---- */
-
-static void print_value(const struct value *value, struct buf *out)
-{
-    auto_ad struct ad *ad = ad_new();
-    switch (value->kind) {
-    case VALUE_UNDEFINED:
-        buf_text(out, "undefined");
-        return;
-    case VALUE_ERROR:
-        buf_text(out, "error");
-        return;
-    case VALUE_BOOL:
-        buf_text(out, value->boolean ? "true" : "false");
-        return;
-    case VALUE_INT:
-        buf_printf(out, "%" PRId64, value->integer);
-        return;
-    case VALUE_REAL:
-        ad_set_real(ad, "X", value->real);
-        break;
-    case VALUE_STRING:
-        ad_set_string(ad, "X", value->string);
-        break;
-    default:
-        buf_text(out, "a list, an ad or a time");
-        return;
-    }
-    ad_print_expr(ad, "X", out);
-}
 
 static bool value_is_true(const struct value *value)
 {
@@ -132,7 +100,7 @@ static void eval_name(const char *name, const struct ad_scope *scope, struct buf
     if (ad_expr_parse(name, &expr, NULL) < 0)
         return;
     ad_expr_eval(expr, scope, &value);
-    print_value(&value, out);
+    value_print(&value, out);
     value_release(&value);
     ad_expr_free(expr);
 }
@@ -179,7 +147,7 @@ static struct ad *explain_clause(const struct ad_expr *expr, const struct ad_sco
     auto_buf struct buf text = { 0 }, printed = { .max = VALUE_BYTES_MAX };
     ad_expr_print(expr, &text);
     ad_expr_eval(expr, scope, &value);
-    print_value(&value, &printed);
+    value_print(&value, &printed);
     bool truth = value_is_true(&value);
     size_t count = find_names(buf_cstr(&text), scope, names);
     ad_set_string(clause, "Clause", buf_cstr(&text));

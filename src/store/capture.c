@@ -91,7 +91,7 @@ static int begin_file(void *ctx, struct crew_file *file, struct error *err)
     file->chunks = e->chunk_count;
     file->end = e->size;
     file->fd = steal_fd(&fd);
-    return rq->still ? later_sort(c, file, &st) : 0;
+    return c->is_ahead ? later_ahead(c, file, &st) : rq->still ? later_sort(c, file, &st) : 0;
 }
 
 int capture_read(int fd, int64_t offset, size_t want, uint8_t *data, size_t *got, struct error *err)
@@ -244,6 +244,8 @@ static int read_sources(struct store_capture *c, struct error *err)
     int64_t bytes = sum_sizes(c), staged = c->stage_end;
     uint64_t pages = c->new_hints.pages;
     size_t count = c->m.entry_count - c->phase_first, chunks = c->chunks, later = c->later_count;
+    if (c->is_ahead)
+        return crew_run(&ops, c, count, bytes, err);
     c->phase_us = clock_wall_us();
     stage_open(c, bytes);
     int r = crew_run(&ops, c, count, bytes, err);
@@ -269,6 +271,8 @@ static int take_sources(struct store_capture *c, struct error *err)
     if (identity_prepare(c->request->owner, err) < 0)
         return -1;
     int r = list_sources(c, err);
+    if (c->is_ahead)
+        later_choose(&c->m);
     if (r == 0)
         r = read_sources(c, err);
     identity_finish();
@@ -288,6 +292,25 @@ int store_capture_begin(struct store *store, const char *job, const struct ident
     }
     *out = c;
     return 0;
+}
+
+int store_capture_ahead(struct store_capture *c, const struct store_request *request, int64_t since_us, struct error *err)
+{
+    size_t chunks = c->chunks;
+    assert(c->m.entry_count == 0 && request->still);
+    c->request = request;
+    c->phase_us = since_us;
+    c->is_ahead = true;
+    int r = take_sources(c, err);
+    c->is_ahead = false;
+    c->request = NULL;
+    c->chunks = chunks;
+    c->ahead = c->m;
+    c->m = (struct manifest){ 0 };
+    later_choose(&c->ahead);
+    manifest_sort(&c->ahead);
+    c->failed = c->failed || r < 0;
+    return r < 0 ? error_wrap(err, "checkpoint of job %s", c->job) : 0;
 }
 
 int store_capture(struct store *store, const struct store_request *request, struct store_capture **out, struct error *err)
@@ -354,6 +377,7 @@ void store_capture_free(struct store_capture *c)
     pack_writer_free(c->writer);
     digest_set_release(&c->pending);
     manifest_release(&c->m);
+    manifest_release(&c->ahead);
     free(c->linked);
     file_close(&c->stage);
     file_close(&c->packs_dir);

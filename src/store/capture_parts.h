@@ -34,6 +34,8 @@ struct store_capture {
         bool known, good;
     } times;              /* whether those of files on that device tell of changes */
     int64_t phase_us;     /* wall clock: the phase that runs began */
+    bool is_ahead;        /* it is one of store_capture_ahead */
+    struct manifest ahead; /* what that took */
 
     int stage;    /* -1: there is none */
     bool staging; /* pieces of the phase that runs go there; else they are stored at once */

@@ -4,8 +4,6 @@
 #include "base/mem.h"
 #include "store/manifest.h"
 #include "store/piece.h"
-#include "store/tree.h"
-#include "store/walk.h"
 
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -71,6 +69,11 @@ static uint64_t stamp_of(const struct store_capture *c, const struct stat *st)
     return page_fingerprint((const uint8_t *)key, sizeof key, c->store->seed).low | 1;
 }
 
+static bool is_settled(const struct store_capture *c, const struct stat *st)
+{
+    return ns_of(st->st_ctim) / 1000 < c->phase_us - SETTLED_US;
+}
+
 /* The last checkpoint's entry, if its first `chunks` chunks are such that a new checkpoint may name them. */
 static const struct store_entry *find_base(struct store_capture *c, const struct store_entry *e, size_t chunks)
 {
@@ -104,6 +107,19 @@ static bool is_unchanged(struct store_capture *c, struct crew_file *file, uint64
     memcpy(e->chunks, base->chunks, e->chunk_count * sizeof *e->chunks);
     if (e->hints > 0)
         add(c, file->index)->hints = base->hints;
+    file_close(&file->fd);
+    return true;
+}
+
+/* Ahead of this. */
+static bool is_taken(struct store_capture *c, struct crew_file *file, uint64_t stamp)
+{
+    struct store_entry *e = &c->m.entries[file->index];
+    const struct store_entry *taken = c->ahead.entry_count > 0 ? manifest_find(&c->ahead, e->name) : NULL;
+    if (!taken || taken->stamp != stamp || taken->size != e->size || e->cuts)
+        return false;
+    memcpy(e->chunks, taken->chunks, e->chunk_count * sizeof *e->chunks);
+    e->hints = taken->hints;
     file_close(&file->fd);
     return true;
 }
@@ -157,9 +173,8 @@ int later_sort(struct store_capture *c, struct crew_file *file, const struct sta
         return 0;
     if (has_good_times(c, file->fd, st->st_dev)) {
         uint64_t stamp = stamp_of(c, st);
-        bool settled = ns_of(st->st_ctim) / 1000 < c->phase_us - SETTLED_US;
-        e->stamp = settled && !mapped ? stamp : 0;
-        if (is_unchanged(c, file, stamp))
+        e->stamp = is_settled(c, st) && !mapped ? stamp : 0;
+        if (is_unchanged(c, file, stamp) || (!mapped && is_taken(c, file, stamp)))
             return CREW_SKIP;
     }
     if (rq->hurry)
@@ -179,28 +194,41 @@ void later_cut(struct store_capture *c, size_t count)
 
 /* ---- before ---- */
 
-static void settle_file(struct store_capture *c, const struct store_request *rq, const struct store_entry *e)
+void later_choose(struct manifest *m)
 {
-    const char *inside;
-    const struct store_tree *tree = tree_find(rq->trees, rq->tree_count, e->name, &inside);
-    auto_close int fd = tree ? tree_open(tree->dir, inside, O_RDONLY, NULL) : -1;
-    const struct store_entry *base = c->hints.fd < 0 ? NULL : manifest_find(&c->hints.base, e->name);
-    struct stat st;
-    if (fd >= 0 && fstat(fd, &st) == 0 && !(base && base->stamp == stamp_of(c, &st)))
-        sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+    size_t kept = 0;
+    for (size_t i = 0; i < m->entry_count; i++) {
+        struct store_entry *e = &m->entries[i];
+        if (e->name && e->type == STORE_FILE && e->size >= CLONE_BYTES && !e->cuts)
+            m->entries[kept++] = *e;
+        else
+            store_entry_release(e);
+    }
+    m->entry_count = kept;
 }
 
-void store_capture_settle(struct store_capture *c, const struct store_request *rq)
+/* It is entered without its name, so that it is not found, unless it may be believed. */
+static int pass_over(struct store_entry *e, struct crew_file *file)
 {
-    auto_manifest struct manifest found = { 0 };
-    struct error ignored;
-    if (!may_clone(c) || identity_enter(rq->owner, &ignored) < 0)
-        return;
-    if (walk_sources(rq->trees, rq->tree_count, rq->sources, rq->source_count, &found, &ignored) == 0)
-        for (size_t i = 0; i < found.entry_count; i++)
-            if (found.entries[i].type == STORE_FILE && found.entries[i].size >= CLONE_BYTES)
-                settle_file(c, rq, &found.entries[i]);
-    identity_leave();
+    file_close(&file->fd);
+    store_entry_release(e);
+    return CREW_SKIP;
+}
+
+int later_ahead(struct store_capture *c, struct crew_file *file, const struct stat *st)
+{
+    const struct store_still *still = c->request->still;
+    struct store_entry *e = &c->m.entries[file->index];
+    const struct store_entry *base = find_base(c, e, e->chunk_count);
+    bool good = has_good_times(c, file->fd, st->st_dev) && !has(still->mapped, still->mapped_count, st->st_ino);
+    e->stamp = stamp_of(c, st);
+    if (good && base && base->stamp == e->stamp)
+        return pass_over(e, file);
+    if (good && is_settled(c, st) && !may_clone(c))
+        return 0;
+    if (may_clone(c)) /* the kernel would have to do it before it shares the blocks */
+        sync_file_range(file->fd, 0, 0, SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+    return pass_over(e, file);
 }
 
 /* ---- later ---- */

@@ -175,9 +175,9 @@ int store_capture(struct store *store, const struct store_request *request, stru
  * it has. So a program that has to stand still while its files are taken need not stand still for that. */
 int store_capture_begin(struct store *store, const char *job, const struct identity *owner, struct store_capture **capture,
                         struct error *err);
-/* Before a program has to stand still for these sources: has the kernel write large ones that changed to the disk, where it would
- * have to do that first to share their blocks. */
-void store_capture_settle(struct store_capture *capture, const struct store_request *request);
+/* Before a program has to stand still for these sources: takes what large files hold that have not changed lately. Those that are still
+ * the same then are not read again. `still` (not NULL) is what was known at `since_us`, wall clock. Errors as above. */
+int store_capture_ahead(struct store_capture *capture, const struct store_request *request, int64_t since_us, struct error *err);
 /* A further phase of the same checkpoint: takes more sources, of trees of which it has nothing yet (ERR_INVALID otherwise). The
  * earlier requests are not needed any more; job and owner are theirs. So a program may go on when what has to be of one moment is
  * captured, and what does not change any more (its memory image) is added meanwhile, with `hurry`. Errors as above; on failure

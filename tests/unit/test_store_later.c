@@ -296,6 +296,114 @@ static void who_is_in_a_hurry_leaves_nothing(void **state)
     p->hurry = false;
 }
 
+/* ---- ahead ---- */
+
+/* What it read ahead, and what when the program stood still; `between` comes between. */
+static struct store_capture *take_twice(struct place *p, const struct store_still *before, const struct store_still *after,
+                                        void (*between)(struct place *p, const char *name), int counts[2])
+{
+    struct error err;
+    struct store_capture *capture = NULL;
+    struct timespec now;
+    struct store_tree tree = { "work", p->work };
+    struct store_source source = { .tree = "work", .name = "." };
+    struct store_request request = { .job = p->job, .trees = &tree, .tree_count = 1, .sources = &source, .source_count = 1, .still = before };
+    clock_gettime(CLOCK_REALTIME, &now);
+    reads();
+    int r = store_capture_begin(p->store, p->job, NULL, &capture, &err);
+    if (r == 0)
+        r = store_capture_ahead(capture, &request, (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000, &err);
+    counts[0] = reads();
+    if (between)
+        between(p, "big");
+    request.still = after;
+    if (r == 0)
+        r = store_capture_add(capture, &request, &err);
+    counts[1] = reads();
+    if (r < 0)
+        fail_msg("%s", err.text);
+    return capture;
+}
+
+static void shorten(struct place *p, const char *name)
+{
+    auto_close int fd = openat(p->work, name, O_WRONLY | O_CLOEXEC);
+    assert_int_equal(ftruncate(fd, MIB + 77), 0);
+}
+
+static void vanish(struct place *p, const char *name)
+{
+    assert_int_equal(unlinkat(p->work, name, 0), 0);
+}
+
+static void large_files_that_nobody_writes_are_read_ahead(void **state)
+{
+    static void (*const changes[])(struct place *p, const char *name) = {
+        NULL, change_keeping_times, replace_keeping_times, change_mapped, shorten, vanish,
+    };
+    struct place *p = *state;
+    struct error err;
+    int counts[2];
+    for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+        int g = (int)i * 2 + 1;
+        place_fill(p->work, "big", 0, BIG, 100 + i);
+        fill(p);
+        place_fill(p->work, "big", 0, BIG, 100 + i);
+        settle();
+        struct store_capture *capture = take_twice(p, &nothing, &nothing, changes[i], counts);
+        if (i == 0 && counts[0] == 0) {
+            store_capture_free(capture);
+            print_message("# times do not tell of changes here, or files are cloned\n");
+            skip();
+        }
+        assert_true(counts[0] >= 6);
+        assert_true(i == 0 ? counts[1] == 2 : changes[i] == vanish ? counts[1] <= 2 : counts[1] >= 2);
+        assert_int_equal(finish(p, capture, g, &err), 0);
+        expect_back(p, g);
+        if (changes[i] != vanish)
+            place_fill(p->work, "big", 4000, 5000, 9); /* upon what was found by hints */
+        commit(p, g + 1, &nothing);
+        expect_back(p, g + 1);
+    }
+}
+
+static void mapped_files_are_not_believed_to_be_what_was_read_ahead(void **state)
+{
+    struct place *p = *state;
+    struct error err;
+    int counts[2];
+    fill(p);
+    auto_close int fd = openat(p->work, "big", O_RDWR | O_CLOEXEC);
+    char *at = mmap(NULL, BIG, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    assert_true(at != MAP_FAILED);
+    at[3 * MIB] ^= 1;
+    const ino_t mapped[] = { inode_of(p, "big") };
+    struct store_still still = { .mapped = mapped, .mapped_count = 1 };
+    settle();
+    for (int i = 0; i < 3; i++) { /* before, after, or both */
+        struct store_capture *capture = take_twice(p, i == 1 ? &nothing : &still, i == 0 ? &nothing : &still, NULL, counts);
+        assert_true(counts[1] >= 6 || can_clone(p));
+        assert_int_equal(finish(p, capture, i + 1, &err), 0);
+        expect_back(p, i + 1);
+        assert_int_equal(store_remove(p->store, p->job, &err), 0); /* what is known of the last checkpoint is another matter */
+        p->parent = 0;
+        at[3 * MIB] ^= 3;
+    }
+    munmap(at, BIG);
+}
+
+static void what_changed_a_moment_ago_is_not_read_ahead(void **state)
+{
+    struct place *p = *state;
+    struct error err;
+    int counts[2];
+    fill(p);
+    struct store_capture *capture = take_twice(p, &nothing, &nothing, NULL, counts);
+    assert_int_equal(counts[0], 0);
+    assert_int_equal(finish(p, capture, 1, &err), 0);
+    expect_back(p, 1);
+}
+
 /* ---- cloned ---- */
 
 static void shared_blocks_are_read_later(void **state)
@@ -307,6 +415,7 @@ static void shared_blocks_are_read_later(void **state)
         skip();
     }
     fill(p);
+    reads();
     struct store_capture *capture = take(p, &nothing);
     assert_int_equal(reads(), 2); /* the small ones */
     auto_close int sub = place_mkdir(p->back, "as-it-was");
@@ -339,6 +448,9 @@ int main(void)
         place_test(of_appended_files_the_end_is_read),
         place_test(a_beginning_that_changed_fails_once),
         place_test(who_is_in_a_hurry_leaves_nothing),
+        place_test(large_files_that_nobody_writes_are_read_ahead),
+        place_test(mapped_files_are_not_believed_to_be_what_was_read_ahead),
+        place_test(what_changed_a_moment_ago_is_not_read_ahead),
         place_test(shared_blocks_are_read_later),
     };
     snprintf(trace_path, sizeof trace_path, "/tmp/stint-reads-XXXXXX");
