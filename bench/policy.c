@@ -142,7 +142,7 @@ static void measure_plans(void)
         { "600 nodes, every job another size, lambda 1, no turnover", 600, 8, true, 1, true },
         { "600 nodes, every job another size, lambda infinity", 600, 8, true, (double)__builtin_inf(), false },
         { "one machine, every job another size, lambda infinity", 1, 4400, true, (double)__builtin_inf(), false },
-        { "an empty pool of 1000 nodes", 1000, 8, true, 1, false },
+        { "1000 nodes, half empty, every job another size, lambda 1", 1000, 8, true, 1, false },
     };
     for (size_t i = 0; i < sizeof situations / sizeof situations[0]; i++)
         measure_plan(&situations[i]);

@@ -92,6 +92,7 @@ int plan_make(const struct plan_snapshot *s, struct plan *out, const char **wron
     plan_look(state, s->now_us, &s->rules, out, out->reasons);
     plan_state_checkpoints(state, s->now_us, out);
     out->targets = steal(state->targets);
+    out->whole = steal(state->whole);
     plan_state_free(state);
     return 0;
 }
@@ -101,5 +102,6 @@ void plan_release(struct plan *plan)
     free(plan->actions);
     free(plan->reasons);
     free(plan->targets);
+    free(plan->whole);
     *plan = (struct plan){ 0 };
 }

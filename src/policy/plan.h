@@ -115,7 +115,8 @@ struct plan {
     size_t count;
     size_t capacity;
     enum plan_reason *reasons; /* plan_make: one for each job of the snapshot; plan_state: NULL */
-    double *targets;           /* one for each user; NULL after plan_state_starts() alone */
+    double *targets;           /* of plan_make: one for each user, in cpus; NULL otherwise */
+    int64_t *whole;            /* the same in whole cpus */
 };
 
 enum { PLAN_JOBS_MAX = 1 << 30, PLAN_CPUS_MAX = 1 << 30 };
@@ -166,5 +167,6 @@ struct plan_standing {
     int64_t running_cpus;
     int64_t wanted_cpus;
     double target_cpus;
+    int64_t whole_cpus; /* the target in whole cpus: what it is owed, and what is never taken from it */
 };
 void plan_state_standing(struct plan_state *state, uint32_t user, struct plan_standing *out);

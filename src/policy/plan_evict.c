@@ -27,8 +27,7 @@ struct look {
 
 static bool is_owed(const struct plan_state *state, uint32_t user, int64_t cpus)
 {
-    double lacking = state->targets[user] - (double)state->users[user].running_cpus;
-    return (double)cpus <= 2 * lacking + PLAN_EPSILON;
+    return cpus <= 2 * (state->whole[user] - state->users[user].running_cpus);
 }
 
 /* Why the class can not even be thought of. PLAN_STARTS: it can. */
@@ -42,11 +41,11 @@ static enum plan_reason refusal(const struct plan_state *state, uint32_t user, c
 }
 
 /* What it costs to wait until enough others have ended by themselves for this one, too. */
-static double turnover_cost(struct look *look, const struct room *need)
+static double turnover_cost(struct look *look, uint32_t user, const struct room *need)
 {
     if (look->rules->no_turnover || isinf(look->rules->lambda) || room_is_missed(&look->victims.misses, need))
         return INFINITY;
-    int64_t rate = victims_end_rate(&look->victims, need);
+    int64_t rate = victims_end_rate(&look->victims, user, need);
     if (rate <= 0)
         return INFINITY;
     double wait_s = (double)(look->counted_on + 1) * 1e9 / (double)rate;
@@ -108,12 +107,22 @@ static void turn_down(struct plan_state *state, uint32_t user, uint32_t class, e
         waiting_fail(state, waiting, class, reason);
 }
 
+/* Not even the smallest of its jobs is owed, and no room can be kept for one of them. */
+static bool is_out(const struct plan_state *state, uint32_t user)
+{
+    return !is_owed(state, user, 1) && (state->reserved || state->reserve_before_us == INT64_MIN);
+}
+
 static void serve(struct look *look, uint32_t user)
 {
     struct plan_state *state = look->state;
     struct plan_waiting *waiting = &state->users[user].waiting;
     uint32_t class = waiting_best(waiting), number = waiting->classes[class].heap[0];
     struct room need = waiting->classes[class].need;
+    if (is_out(state, user)) {
+        waiting_fail_all(waiting, PLAN_BEHIND);
+        return;
+    }
     enum plan_reason refused = refusal(state, user, &need);
     if (refused != PLAN_STARTS) {
         turn_down(state, user, class, refused);
@@ -126,8 +135,8 @@ static void serve(struct look *look, uint32_t user)
         plan_promise(state, user, (uint32_t)node, PLAN_WAITS_LEAVING);
         return;
     }
-    double wait_cost = turnover_cost(look, &need);
-    victims_find(&look->victims, &need, wait_cost, &look->set);
+    double wait_cost = turnover_cost(look, user, &need);
+    victims_find(&look->victims, user, &need, wait_cost, &look->set);
     if (look->set.cost < wait_cost) {
         carry_out(look, user, number);
     } else if (!isinf(wait_cost)) {
@@ -146,19 +155,13 @@ static void explain(const struct plan_state *state, enum plan_reason *reasons)
         const struct plan_waiting *waiting = &state->users[u].waiting;
         for (size_t i = 0; i < waiting->failed_count; i++) {
             const struct plan_class *class = &waiting->classes[waiting->failed[i]];
+            enum plan_reason reason = (enum plan_reason) class->reason;
+            if (reason == PLAN_BEHIND) /* all of the user's were turned down together */
+                reason = refusal(state, (uint32_t)u, &class->need);
             for (size_t k = 0; k < class->count; k++)
-                reasons[class->heap[k]] = (enum plan_reason) class->reason;
+                reasons[class->heap[k]] = reason;
         }
     }
-}
-
-/* The user with the least, of those with a job to try. Leaving jobs change the epoch, but what was refused in this look stays
- * so. */
-static uint32_t next_user(struct plan_state *state)
-{
-    for (size_t i = 0; i < state->user_count; i++)
-        state->users[i].epoch = state->epoch;
-    return plan_next_user(state);
 }
 
 void plan_look(struct plan_state *state, int64_t now_us, const struct plan_rules *rules, struct plan *out,
@@ -171,7 +174,7 @@ void plan_look(struct plan_state *state, int64_t now_us, const struct plan_rules
     for (size_t i = 0; i < state->user_count; i++)
         waiting_retry(state, &state->users[i].waiting);
     victims_init(&look.victims, state, now_us, rules);
-    for (uint32_t user; (user = next_user(state)) != PLAN_NONE;)
+    for (uint32_t user; (user = plan_next_user(state)) != PLAN_NONE;)
         serve(&look, user);
     if (reasons)
         explain(state, reasons);

@@ -50,7 +50,7 @@ struct plan_person {
     int64_t running_cpus; /* with those that were promised to it in this round */
     int64_t leaving_cpus;
     int64_t idle_cpus;
-    double ratio;   /* running / weight: who is lowest is next */
+    double ratio;   /* running for its weight: who is lowest is next */
     uint64_t epoch; /* of `failed` */
     uint32_t *running;
     size_t running_count;
@@ -98,6 +98,7 @@ struct plan_state {
     uint32_t *waited; /* jobs that the last look decided to wait for; some may be gone */
     size_t waited_count;
     size_t waited_capacity;
+    int64_t *whole;  /* the same in whole cpus */
     double *targets; /* as of the last plan_find_targets() */
 };
 
@@ -108,6 +109,7 @@ void waiting_remove(struct plan_state *state, struct plan_waiting *waiting, uint
 /* The best class that did not fail, or PLAN_NONE. */
 uint32_t waiting_best(const struct plan_waiting *waiting);
 void waiting_fail(struct plan_state *state, struct plan_waiting *waiting, uint32_t class, enum plan_reason reason);
+void waiting_fail_all(struct plan_waiting *waiting, enum plan_reason reason);
 /* All may be tried again. */
 void waiting_retry(struct plan_state *state, struct plan_waiting *waiting);
 void waiting_release(struct plan_waiting *waiting);
@@ -115,6 +117,8 @@ void waiting_release(struct plan_waiting *waiting);
 /* ---- the books (plan_state.c) ---- */
 
 struct room plan_need(const struct plan_job *job);
+/* By which users (and groups) are ordered: who is lowest is next. */
+double plan_ratio(int64_t running, double weight);
 /* The user runs that many cpus more, or fewer. */
 void plan_count_running(struct plan_state *state, uint32_t user, int64_t cpus);
 /* An idle entry runs on the node; a running one is leaving. */
@@ -129,7 +133,7 @@ struct plan_action *plan_append(struct plan *out, enum plan_kind kind, uint32_t 
 /* ---- a round (plan_start.c): who is next, and what is promised ---- */
 
 /* The user with the least for its weight who has a class to try, or PLAN_NONE. */
-uint32_t plan_next_user(struct plan_state *state);
+uint32_t plan_next_user(const struct plan_state *state);
 /* Whether the user may not run that many cpus more. */
 bool plan_at_limit(const struct plan_person *user, int64_t cpus);
 /* The user's best job is promised room on `node` (PLAN_NONE: somewhere): for the rest of the round it counts as running. */

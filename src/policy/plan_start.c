@@ -23,18 +23,12 @@ static bool is_before(const struct plan_state *state, uint32_t a, uint32_t b)
     return a < b;
 }
 
-uint32_t plan_next_user(struct plan_state *state)
+uint32_t plan_next_user(const struct plan_state *state)
 {
     uint32_t best = PLAN_NONE;
     for (uint32_t i = 0; i < state->user_count; i++) {
-        struct plan_person *person = &state->users[i];
-        if (person->waiting.used == 0)
-            continue;
-        if (person->epoch != state->epoch) {
-            waiting_retry(state, &person->waiting);
-            person->epoch = state->epoch;
-        }
-        if (person->waiting.ready_count > 0 && (best == PLAN_NONE || is_before(state, i, best)))
+        const struct plan_waiting *waiting = &state->users[i].waiting;
+        if (waiting->ready_count > 0 && (best == PLAN_NONE || is_before(state, i, best)))
             best = i;
     }
     return best;
@@ -135,10 +129,25 @@ static void try_next(struct plan_state *state, uint32_t user, struct room_misses
         waiting_fail(state, waiting, class, PLAN_NO_ROOM);
 }
 
+/* What failed before room grew may be tried again. */
+static void retry_stale(struct plan_state *state)
+{
+    for (size_t i = 0; i < state->user_count; i++) {
+        struct plan_person *person = &state->users[i];
+        if (person->waiting.used == 0 || person->epoch == state->epoch)
+            continue;
+        waiting_retry(state, &person->waiting);
+        person->epoch = state->epoch;
+    }
+}
+
 void plan_state_starts(struct plan_state *state, struct plan *out)
 {
     struct room_misses misses = { 0 };
     uint32_t user;
+    if (room_tree_most_cpus(&state->tree) <= 0)
+        return;
+    retry_stale(state);
     while (room_tree_most_cpus(&state->tree) > 0 && (user = plan_next_user(state)) != PLAN_NONE)
         try_next(state, user, &misses, out);
     plan_end_round(state);

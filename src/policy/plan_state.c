@@ -31,21 +31,23 @@ struct plan_action *plan_append(struct plan *out, enum plan_kind kind, uint32_t 
 
 /* ---- users ---- */
 
-static double ratio_of(int64_t running, double weight)
+/* Half a cpu more, so that of those with nothing the one with the most weight is first, and the filling ends where rounding to
+ * whole cpus does (Sainte-Lague's method). */
+double plan_ratio(int64_t running, double weight)
 {
-    return weight > 0 ? (double)running / weight : INFINITY;
+    return weight > 0 ? ((double)running + 0.5) / weight : INFINITY;
 }
 
 void plan_count_running(struct plan_state *state, uint32_t user, int64_t cpus)
 {
     struct plan_person *person = &state->users[user];
     person->running_cpus += cpus;
-    person->ratio = ratio_of(person->running_cpus, person->user.weight);
+    person->ratio = plan_ratio(person->running_cpus, person->user.weight);
     if (state->group_count == 0)
         return;
     size_t group = person->user.group;
     state->group_running[group] += cpus;
-    state->group_ratios[group] = ratio_of(state->group_running[group], state->group_shares[group]);
+    state->group_ratios[group] = plan_ratio(state->group_running[group], state->group_shares[group]);
 }
 
 void plan_state_set_weight(struct plan_state *state, uint32_t user, double weight)
@@ -76,13 +78,20 @@ void plan_find_targets(struct plan_state *state)
     }
     share_group_targets(users, state->user_count, state->group_shares, state->group_count, (double)state->total_cpus,
                         state->targets);
+    auto_free int64_t *running = mem_zero(state->user_count, sizeof *running);
+    for (size_t i = 0; i < state->user_count; i++)
+        running[i] = state->users[i].running_cpus;
+    share_round(state->targets, running, state->user_count, state->whole);
 }
 
 void plan_state_standing(struct plan_state *state, uint32_t user, struct plan_standing *out)
 {
     const struct plan_person *person = &state->users[user];
     plan_find_targets(state);
-    *out = (struct plan_standing){ person->running_cpus, wanted(state, person), state->targets[user] };
+    *out = (struct plan_standing){ .running_cpus = person->running_cpus,
+                                   .wanted_cpus = wanted(state, person),
+                                   .target_cpus = state->targets[user],
+                                   .whole_cpus = state->whole[user] };
 }
 
 static void list_running(struct plan_state *state, uint32_t number)
@@ -257,6 +266,7 @@ struct plan_state *plan_state_new(const struct plan_user *users, size_t user_cou
     state->user_count = user_count;
     state->users = mem_zero(user_count, sizeof *state->users);
     state->targets = mem_zero(user_count, sizeof *state->targets);
+    state->whole = mem_zero(user_count, sizeof *state->whole);
     state->group_count = group_count;
     state->group_shares = mem_zero(group_count, sizeof *state->group_shares);
     state->group_ratios = mem_zero(group_count, sizeof *state->group_ratios);
@@ -265,6 +275,8 @@ struct plan_state *plan_state_new(const struct plan_user *users, size_t user_cou
         state->group_shares[i] = shares[i];
     for (size_t i = 0; i < user_count; i++) {
         state->users[i].user = users[i];
+        if (group_count == 0)
+            state->users[i].user.group = 0;
         state->users[i].waiting.free_class = PLAN_NONE;
         plan_count_running(state, (uint32_t)i, 0);
     }
@@ -292,6 +304,7 @@ void plan_state_free(struct plan_state *state)
     free(state->entries);
     free(state->users);
     free(state->targets);
+    free(state->whole);
     free(state->group_shares);
     free(state->group_ratios);
     free(state->group_running);

@@ -9,6 +9,9 @@
 #include <math.h>
 #include <stdlib.h>
 
+/* What sums of doubles may be off by, in cpus. */
+#define ROUNDING 1e-6
+
 struct vessel {
     double weight;
     double demand;
@@ -95,6 +98,36 @@ void share_group_targets(const struct share_user *users, size_t count, const dou
         divide(users, count, i, group_targets[i], members, got, targets);
 }
 
+struct rest {
+    double score;
+    size_t index;
+};
+
+static int rounds_up_earlier(const void *a, const void *b)
+{
+    const struct rest *x = a, *y = b;
+    if (x->score != y->score)
+        return x->score > y->score ? -1 : 1;
+    return (x->index > y->index) - (x->index < y->index);
+}
+
+void share_round(const double *targets, const int64_t *running, size_t count, int64_t *whole)
+{
+    auto_free struct rest *rests = mem_zero(count, sizeof *rests);
+    double sum = 0;
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++) {
+        double down = floor(targets[i] + ROUNDING), rest = targets[i] - down;
+        whole[i] = (int64_t)down;
+        sum += rest;
+        if (rest > ROUNDING)
+            rests[n++] = (struct rest){ rest + (running[i] > whole[i] ? 0.5 : 0), i };
+    }
+    qsort(rests, n, sizeof *rests, rounds_up_earlier);
+    for (size_t i = 0; i < n && (double)i + 0.5 < sum; i++)
+        whole[rests[i].index]++;
+}
+
 /* ---- usage ---- */
 
 static double kept(int64_t dt_us, double half_life_s)
@@ -118,10 +151,12 @@ double usage_after(double usage, double cpus, int64_t dt_us, double half_life_s)
     return usage_decay(usage, dt_us, half_life_s) - cpus * half_life_s / M_LN2 * expm1(-dt_s / half_life_s * M_LN2);
 }
 
+/* Twice: targets go with the inverse of usage, so a user's population goes with the square root of what it is charged less. (If
+ * x of its cpus do not count, T * (T - x) is what stays the same; with 2x, T - x is, but for x * x.) */
 double usage_charged_cpus(double running, double target, double for_others, bool owed, double overstay)
 {
     double above = owed && running > target ? running - target : 0;
-    double charged = running - for_others + overstay * above;
+    double charged = running - 2 * for_others + overstay * above;
     return charged > 0 ? charged : 0;
 }
 

@@ -14,6 +14,10 @@
 
 #define SHARE_PRIORITY_FLOOR 0.5 /* the best real priority there is (HTCondor's) */
 
+/* A cpu above target while somebody is owed one is charged so many times more. With 1 it does not pay, in the long run and
+ * while everybody always wants more, not to give it back; with breaks in demand and whole cpus it takes 3 (docs/policy.md). */
+#define SHARE_OVERSTAY 3.0
+
 struct share_user {
     double weight; /* >= 0; with 0 it gets only what nobody with a weight wants */
     double demand; /* cpus it could use now, >= 0: those of its running and its idle jobs */
@@ -27,13 +31,18 @@ void share_targets(const struct share_user *users, size_t count, double cpus, do
 void share_group_targets(const struct share_user *users, size_t count, const double *shares, size_t group_count, double cpus,
                          double *targets);
 
+/* Targets in whole cpus: each is rounded down or up, and the sum stays. Who runs more than its target rounded down has an
+ * advantage of half a cpu, so that slow changes of the targets do not make jobs come and go. */
+void share_round(const double *targets, const int64_t *running, size_t count, int64_t *whole);
+
 /* Decayed usage in cpu-seconds after dt_us in which nothing was used. half_life_s <= 0: nothing is ever forgotten. */
 double usage_decay(double usage, int64_t dt_us, double half_life_s);
 /* The same after dt_us in which `cpus` were charged all the time: exact, in however many pieces the time is cut. */
 double usage_after(double usage, double cpus, int64_t dt_us, double half_life_s);
 /* The cpus that a user is charged for while it runs `running` cpus and its target is `target`. `for_others`: cpus of it that
- * are badput of evictions for other users (restores, pauses, work done again), which are not charged. `owed`: whether somebody
- * is below target now; then a cpu above target costs `overstay` more: who gives it back early is not the worse for it. */
+ * are badput of evictions for other users (restores, pauses, work done again): they are credited, so that in the long run its
+ * goodput is what it would have been without. `owed`: whether somebody is below target now; then a cpu above target costs
+ * `overstay` more (SHARE_OVERSTAY). */
 double usage_charged_cpus(double running, double target, double for_others, bool owed, double overstay);
 /* Real priority (the cpus that would have led to this usage if used for ever), at least the floor, times the user's factor. */
 double share_effective_priority(double usage, double half_life_s, double factor);

@@ -16,6 +16,7 @@ enum {
     SEARCH_VISITS = 20000,  /* at most */
     GREEDY_CANDIDATES = 64, /* so many of a node, or as many as are needed, come into consideration */
     MEMORY_SIZES = 64,
+    RATE_UNKNOWN = -1,
 };
 
 /* ---- who ---- */
@@ -99,13 +100,23 @@ static bool draw(struct victims *v)
 
 void victims_init(struct victims *v, const struct plan_state *state, int64_t now_us, const struct plan_rules *rules)
 {
-    *v = (struct victims){ .state = state };
+    *v = (struct victims){ .state = state, .receiver = PLAN_NONE };
     v->memory = mem_zero(MEMORY_SIZES, sizeof *v->memory);
-    v->surplus = mem_zero(state->user_count, sizeof *v->surplus);
+    v->left = mem_zero(state->user_count, sizeof *v->left);
+    v->givers = mem_zero(state->user_count, sizeof *v->givers);
+    v->least = mem_zero(state->user_count, sizeof *v->least);
+    v->group_left = mem_zero(state->group_count + 1, sizeof *v->group_left);
+    v->group_least = mem_zero(state->group_count + 1, sizeof *v->group_least);
+    v->group_least[state->group_count] = INT64_MIN; /* where there are no groups, this one is everybody's */
+    for (size_t i = 0; i < state->group_count; i++)
+        v->group_left[i] = state->group_running[i];
     for (size_t i = 0; i < state->user_count; i++) {
         const struct plan_person *person = &state->users[i];
-        v->surplus[i] = (double)person->running_cpus - state->targets[i] + PLAN_EPSILON;
-        for (size_t k = 0; v->surplus[i] >= 1 && k < person->running_count; k++)
+        v->left[i] = person->running_cpus;
+        if (person->running_cpus <= state->whole[i])
+            continue;
+        v->givers[v->giver_count++] = (uint32_t)i;
+        for (size_t k = 0; k < person->running_count; k++)
             add_victim(v, person->running[k], now_us, rules);
     }
     make_heap(v);
@@ -117,14 +128,66 @@ void victims_release(struct victims *v)
     free(v->heap);
     free(v->order);
     free(v->on_node);
-    free(v->surplus);
     free(v->memory);
+    free(v->left);
+    free(v->givers);
+    free(v->least);
+    free(v->group_left);
+    free(v->group_least);
     *v = (struct victims){ 0 };
+}
+
+/* Whether who is left with so many cpus still comes after who has so many: else it would only start another job in the room. */
+static bool comes_after(int64_t left, double weight, double ratio, int64_t running)
+{
+    double mine = plan_ratio(left, weight);
+    return mine != ratio ? mine > ratio : left > running;
+}
+
+/* The least that one may be left with. */
+static int64_t least_left(double weight, double ratio, int64_t running)
+{
+    if (isinf(ratio))
+        return weight > 0 ? INT64_MAX : running + 1;
+    double near = ratio * weight - 2;
+    int64_t left = near > 0 ? (int64_t)near : 0;
+    while (!comes_after(left, weight, ratio, running))
+        left++;
+    return left;
+}
+
+/* What each user, or its group, must be left with when the room is for this one. */
+static void set_receiver(struct victims *v, uint32_t user)
+{
+    const struct plan_state *state = v->state;
+    const struct plan_person *gets = &state->users[user];
+    if (v->receiver == user && v->receiver_running == gets->running_cpus)
+        return;
+    v->receiver = user;
+    v->receiver_running = gets->running_cpus;
+    for (size_t i = 0; i < state->group_count; i++)
+        v->group_least[i] = i == gets->user.group ? 0
+                                                  : least_left(state->group_shares[i], state->group_ratios[gets->user.group],
+                                                               state->group_running[gets->user.group]);
+    for (size_t k = 0; k < v->giver_count; k++) {
+        uint32_t i = v->givers[k];
+        bool rivals = state->users[i].user.group == gets->user.group;
+        int64_t least = rivals ? least_left(state->users[i].user.weight, gets->ratio, gets->running_cpus) : 0;
+        v->least[i] = least > state->whole[i] ? least : state->whole[i];
+    }
 }
 
 static bool is_usable(const struct victims *v, const struct victim *victim)
 {
-    return !victim->used && (double)victim->size.cpus <= v->surplus[victim->user];
+    size_t group = v->state->users[victim->user].user.group;
+    return !victim->used && v->left[victim->user] - victim->size.cpus >= v->least[victim->user] &&
+           v->group_left[group] - victim->size.cpus >= v->group_least[group];
+}
+
+static void take_cpus(struct victims *v, const struct victim *victim, int64_t cpus)
+{
+    v->left[victim->user] -= cpus;
+    v->group_left[v->state->users[victim->user].user.group] -= cpus;
 }
 
 /* What is free, or will be, for nobody in particular. */
@@ -167,7 +230,7 @@ static struct victims_memory *recall(struct victims *v, const struct room *need)
     if (v->memory_count < MEMORY_SIZES)
         v->memory_count++;
     struct victims_memory *m = &v->memory[v->memory_count - 1];
-    *m = (struct victims_memory){ .need = *need, .rate = count_rate(v, need) };
+    *m = (struct victims_memory){ .need = *need, .rate = RATE_UNKNOWN };
     return m;
 }
 
@@ -176,16 +239,20 @@ void victims_use(struct victims *v, uint32_t i)
     struct victim *victim = &v->all[i];
     for (size_t k = 0; k < v->memory_count; k++) {
         struct victims_memory *m = &v->memory[k];
-        if (victim->size.cpus >= m->need.cpus)
+        if (m->rate > 0 && victim->size.cpus >= m->need.cpus)
             m->rate -= m->rate < victim->end_rate ? m->rate : victim->end_rate;
     }
     victim->used = true;
-    v->surplus[victim->user] -= (double)victim->size.cpus;
+    take_cpus(v, victim, victim->size.cpus);
 }
 
-int64_t victims_end_rate(struct victims *v, const struct room *need)
+int64_t victims_end_rate(struct victims *v, uint32_t user, const struct room *need)
 {
-    return recall(v, need)->rate;
+    set_receiver(v, user);
+    struct victims_memory *m = recall(v, need);
+    if (m->rate == RATE_UNKNOWN)
+        m->rate = count_rate(v, need);
+    return m->rate;
 }
 
 /* ---- one that suffices ---- */
@@ -257,7 +324,7 @@ static void take(struct search *s, size_t i, int sign)
 {
     const struct victim *victim = &s->v->all[s->pool[i]];
     s->taken[i] = sign > 0;
-    s->v->surplus[victim->user] -= sign * (double)victim->size.cpus;
+    take_cpus(s->v, victim, sign * victim->size.cpus);
     if (sign > 0)
         room_take(&s->lacking, &victim->size);
     else
@@ -275,7 +342,7 @@ static void branch(struct search *s, size_t i, double cost)
     const struct victim *victim = &s->v->all[s->pool[i]];
     if (cost + victim->cost >= s->best_cost) /* the others cost no less */
         return;
-    if ((double)victim->size.cpus <= s->v->surplus[victim->user]) {
+    if (is_usable(s->v, victim)) {
         take(s, i, 1);
         branch(s, i + 1, cost + victim->cost);
         take(s, i, -1);
@@ -304,7 +371,7 @@ static size_t most_useful(const struct search *s)
     for (size_t i = 0; i < s->count; i++) {
         const struct victim *victim = &s->v->all[s->pool[i]];
         double use = use_of(s, i);
-        if (s->taken[i] || use <= 0 || (double)victim->size.cpus > s->v->surplus[victim->user])
+        if (s->taken[i] || use <= 0 || !is_usable(s->v, victim))
             continue;
         if (victim->cost / use < best_price) {
             best_price = victim->cost / use;
@@ -416,8 +483,9 @@ static void set_several(struct victims *v, const struct room *need, double limit
             search_node(&s, node, need, out);
 }
 
-void victims_find(struct victims *v, const struct room *need, double limit, struct victim_set *out)
+void victims_find(struct victims *v, uint32_t user, const struct room *need, double limit, struct victim_set *out)
 {
+    set_receiver(v, user);
     out->members = mem_grow(out->members, &out->capacity, v->count + 1, sizeof *out->members);
     out->count = 0;
     out->cost = INFINITY;

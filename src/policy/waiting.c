@@ -263,11 +263,34 @@ void waiting_fail(struct plan_state *state, struct plan_waiting *w, uint32_t cla
     w->failed[w->failed_count++] = class;
 }
 
+void waiting_fail_all(struct plan_waiting *w, enum plan_reason reason)
+{
+    for (size_t i = 0; i < w->ready_count; i++) {
+        struct plan_class *c = &w->classes[w->ready[i]];
+        c->failed = true;
+        c->reason = (uint8_t)reason;
+        c->at = (uint32_t)w->failed_count;
+        w->failed[w->failed_count++] = w->ready[i];
+    }
+    w->ready_count = 0;
+}
+
+/* Few are put into the heap one by one; many, and the heap is made anew. */
 void waiting_retry(struct plan_state *state, struct plan_waiting *w)
 {
-    for (size_t i = 0; i < w->failed_count; i++)
-        make_ready(state, w, w->failed[i]);
+    bool anew = w->failed_count > w->ready_count;
+    for (size_t i = 0; i < w->failed_count; i++) {
+        uint32_t class = w->failed[i];
+        w->classes[class].failed = false;
+        w->ready_count++;
+        if (anew)
+            put_class(w, w->ready_count - 1, class);
+        else
+            class_up(state, w, w->ready_count - 1, class);
+    }
     w->failed_count = 0;
+    for (size_t i = w->ready_count / 2; anew && i-- > 0;)
+        class_down(state, w, i, w->ready[i]);
 }
 
 void waiting_release(struct plan_waiting *w)

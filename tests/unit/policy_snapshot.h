@@ -25,6 +25,7 @@ struct snap {
     struct plan_user users[SNAP_USERS];
     struct plan_node nodes[SNAP_NODES];
     double shares[SNAP_GROUPS];
+    int64_t started[SNAP_USERS]; /* by its plan; the test's own */
 };
 
 /* What may vary. */

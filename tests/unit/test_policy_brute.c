@@ -5,6 +5,7 @@
 #include "policy_snapshot.h"
 
 enum { ROUNDS = 60000, CANDIDATES = 9 };
+#define ANYBODY UINT32_MAX
 
 static double positive_s(int64_t us)
 {
@@ -44,18 +45,26 @@ static int64_t running_of(const struct snap *snap, size_t user)
     return cpus;
 }
 
-/* Whether the users stay at target without the jobs of the mask. */
-static bool targets_allow(const struct snap *snap, const double *targets, unsigned mask)
+static double order_of(int64_t running, double weight)
 {
+    return weight > 0 ? ((double)running + 0.5) / weight : (double)INFINITY;
+}
+
+/* Whether the users stay at target without the jobs of the mask, and after the one who gets the room. */
+static bool targets_allow(const struct snap *snap, const int64_t *whole, unsigned mask, uint32_t for_user)
+{
+    int64_t has = for_user != ANYBODY ? running_of(snap, for_user) + snap->started[for_user] : 0;
+    double next = for_user != ANYBODY ? order_of(has, snap->users[for_user].weight) : -1;
     for (size_t u = 0; u < snap->s.user_count; u++) {
-        int64_t left = running_of(snap, u);
+        int64_t left = running_of(snap, u) + snap->started[u];
         bool loses = false;
         for (size_t i = 0; i < snap->s.job_count; i++)
             if (mask & 1u << i && snap->jobs[i].user == u) {
                 left -= snap->jobs[i].cpus;
                 loses = true;
             }
-        if (loses && (double)left < targets[u] - 1e-6)
+        double after = order_of(left, snap->users[u].weight);
+        if (loses && (left < whole[u] || after < next || (!(after > next) && left <= has)))
             return false;
     }
     return true;
@@ -77,7 +86,7 @@ static bool makes_room(const struct snap *snap, uint32_t node, unsigned mask, co
 }
 
 /* The least cost of a set on one node that makes room for the job. */
-static double cheapest_set(const struct snap *snap, const double *targets, const struct plan_job *job)
+static double cheapest_set(const struct snap *snap, const int64_t *whole, const struct plan_job *job)
 {
     double best = (double)INFINITY;
     for (unsigned mask = 1; mask < 1u << snap->s.job_count; mask++) {
@@ -92,14 +101,14 @@ static double cheapest_set(const struct snap *snap, const double *targets, const
             node = victim->node;
             cost += cost_of(victim, snap->s.rules.lambda);
         }
-        if (good && cost < best && makes_room(snap, node, mask, job) && targets_allow(snap, targets, mask))
+        if (good && cost < best && makes_room(snap, node, mask, job) && targets_allow(snap, whole, mask, job->user))
             best = cost;
     }
     return best;
 }
 
 /* The cost of waiting for any of those that would do alone to end by itself. */
-static double turnover_cost(const struct snap *snap, const double *targets, const struct plan_job *job)
+static double turnover_cost(const struct snap *snap, const int64_t *whole, const struct plan_job *job)
 {
     double rate = 0;
     for (size_t i = 0; i < snap->s.job_count; i++) {
@@ -107,7 +116,7 @@ static double turnover_cost(const struct snap *snap, const double *targets, cons
         double age = positive_s(SNAP_NOW - other->started_us), r = other->end_rate > 0 ? other->end_rate : 1 / age;
         if (other->state != PLAN_RUNNING || age <= 0 || other->ends_us >= 0)
             continue;
-        if (makes_room(snap, other->node, 1u << i, job) && targets_allow(snap, targets, 1u << i))
+        if (makes_room(snap, other->node, 1u << i, job) && targets_allow(snap, whole, 1u << i, job->user))
             rate += r < 1 ? r : 1;
     }
     return rate > 0 && !snap->s.rules.no_turnover ? snap->s.rules.lambda * job->cpus / rate : (double)INFINITY;
@@ -161,13 +170,13 @@ static bool is_close(double a, double b)
 static enum plan_reason check_one(const struct snap *snap, const struct plan *plan, size_t idle, uint64_t seed)
 {
     const struct plan_job *job = &snap->jobs[idle];
-    double lacking = plan->targets[job->user] - (double)running_of(snap, job->user);
-    double set = cheapest_set(snap, plan->targets, job), turnover = turnover_cost(snap, plan->targets, job);
+    int64_t lacking = plan->whole[job->user] - running_of(snap, job->user);
+    double set = cheapest_set(snap, plan->whole, job), turnover = turnover_cost(snap, plan->whole, job);
     enum plan_reason reason = plan->reasons[idle];
     if (reason == PLAN_STARTS || reason == PLAN_TOO_LARGE)
         return reason;
-    if ((reason == PLAN_BEHIND) != (job->cpus > 2 * lacking + 1e-6))
-        fail_msg("seed %lu: reason %u with %g lacking", seed, reason, lacking);
+    if ((reason == PLAN_BEHIND) != (job->cpus > 2 * lacking))
+        fail_msg("seed %lu: reason %u with %ld lacking", seed, reason, (long)lacking);
     if (reason == PLAN_BEHIND)
         return reason;
     if (reason == PLAN_NO_ROOM && !(isinf(set) && isinf(turnover)))
@@ -215,7 +224,7 @@ static void the_cheapest_set_for_one_job_is_chosen(void **state)
 
 /* ---- many jobs of one cpu ---- */
 
-static double cheapest_of(const struct snap *snap, const double *targets, int count)
+static double cheapest_of(const struct snap *snap, const int64_t *whole, int count)
 {
     double best = (double)INFINITY;
     for (unsigned mask = 0; mask < 1u << snap->s.job_count; mask++) {
@@ -225,13 +234,21 @@ static double cheapest_of(const struct snap *snap, const double *targets, int co
             good = !(mask & 1u << i) || may_go(snap, &snap->jobs[i]);
             cost += mask & 1u << i ? cost_of(&snap->jobs[i], snap->s.rules.lambda) : 0;
         }
-        if (good && cost < best && targets_allow(snap, targets, mask))
+        if (good && cost < best && targets_allow(snap, whole, mask, ANYBODY)) /* the order follows from the targets */
             best = cost;
     }
     return best;
 }
 
-/* How many could be freed for the owed at most: users with too little, those with too much. */
+/* Whether a job that was not chosen could be evicted for the user. */
+static bool one_more(const struct snap *snap, const int64_t *whole, unsigned chosen, uint32_t user)
+{
+    for (size_t i = 0; i < snap->s.job_count; i++)
+        if (!(chosen & 1u << i) && may_go(snap, &snap->jobs[i]) && targets_allow(snap, whole, chosen | 1u << i, user))
+            return true;
+    return false;
+}
+
 static void the_cheapest_victims_for_many_small_jobs_are_chosen(void **state)
 {
     (void)state;
@@ -248,20 +265,68 @@ static void the_cheapest_victims_for_many_small_jobs_are_chosen(void **state)
             if (snap.jobs[i].state == PLAN_LEAVING)
                 snap.jobs[i].state = PLAN_RUNNING;
         snap_plan(&snap, &plan);
-        int freed = 0, refused = 0;
-        for (size_t i = 0; i < plan.count; i++)
-            freed += plan.actions[i].kind == PLAN_EVICT || plan.actions[i].kind == PLAN_WAIT;
-        for (size_t i = 0; i < snap.s.job_count; i++)
-            refused += snap.jobs[i].state == PLAN_IDLE && plan.reasons[i] == PLAN_NO_ROOM;
-        if (!is_close(cost_of_plan(&plan), cheapest_of(&snap, plan.targets, freed)))
+        unsigned chosen = 0;
+        for (size_t i = 0; i < plan.count; i++) {
+            const struct plan_action *action = &plan.actions[i];
+            if (action->kind == PLAN_START)
+                snap.started[snap.jobs[action->job].user]++;
+            else if (action->kind != PLAN_CHECKPOINT)
+                chosen |= 1u << action->job;
+        }
+        int freed = __builtin_popcount(chosen);
+        if (!is_close(cost_of_plan(&plan), cheapest_of(&snap, plan.whole, freed)))
             fail_msg("seed %lu: %d victims cost %g, the best %g", seed, freed, cost_of_plan(&plan),
-                     cheapest_of(&snap, plan.targets, freed));
-        if (refused > 0 && !isinf(cheapest_of(&snap, plan.targets, freed + 1)))
-            fail_msg("seed %lu: a job is refused where one more victim could be had", seed);
+                     cheapest_of(&snap, plan.whole, freed));
+        for (size_t i = 0; i < snap.s.job_count; i++)
+            snap.started[snap.jobs[i].user] += plan.reasons[i] == PLAN_WAITS_LEAVING || plan.reasons[i] == PLAN_WAITS_JOB;
+        for (size_t i = 0; i < snap.s.job_count; i++)
+            if (plan.reasons[i] == PLAN_NO_ROOM && one_more(&snap, plan.whole, chosen, snap.jobs[i].user))
+                fail_msg("seed %lu: job %zu is refused where one more victim could be had", seed, i);
         several += freed > 1;
     }
     plan_release(&plan);
     assert_true(several > 100);
+}
+
+/* ---- turnover ---- */
+
+/* Ten jobs that end at 0.01 a second together, five of them owed to user 1; to kill one costs 150 cpu-seconds. The first job
+ * that waits waits for 100 s, the second would wait for 200. */
+static void each_job_that_counts_on_turnover_waits_longer(void **state)
+{
+    (void)state;
+    static const struct {
+        double lambda;
+        int waits;
+    } expected[] = { { 0.29, 5 }, { 0.49, 3 }, { 0.6, 2 }, { 1, 1 }, { 1.4, 1 }, { 1.6, 0 } };
+    struct snap snap = { 0 };
+    struct plan plan = { 0 };
+    snap.s = (struct plan_snapshot){ .now_us = SNAP_NOW, .user_count = 2, .node_count = 1, .job_count = 20 };
+    snap.nodes[0] = (struct plan_node){ .cpus = 10 };
+    snap.users[0].weight = snap.users[1].weight = 1;
+    for (int i = 0; i < 20; i++)
+        snap.jobs[i] = (struct plan_job){ .id = { 1, i },
+                                          .user = i >= 10,
+                                          .cpus = 1,
+                                          .state = i < 10 ? PLAN_RUNNING : PLAN_IDLE,
+                                          .may_be_evicted = true,
+                                          .ways = 1u << PLAN_WAY_KILL,
+                                          .started_us = SNAP_NOW - 1000 * SECOND,
+                                          .at_risk_since_us = SNAP_NOW - 150 * SECOND,
+                                          .ends_us = -1,
+                                          .next_own_us = -1,
+                                          .due_us = -1 };
+    snap_wire(&snap);
+    for (size_t k = 0; k < sizeof expected / sizeof expected[0]; k++) {
+        int waits = 0;
+        snap.s.rules.lambda = expected[k].lambda;
+        snap_plan(&snap, &plan);
+        for (int i = 10; i < 20; i++)
+            waits += plan.reasons[i] == PLAN_WAITS_TURNOVER;
+        assert_int_equal(waits, expected[k].waits);
+        assert_int_equal(plan.count, 5 - expected[k].waits);
+    }
+    plan_release(&plan);
 }
 
 int main(void)
@@ -269,6 +334,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_cheapest_set_for_one_job_is_chosen),
         cmocka_unit_test(the_cheapest_victims_for_many_small_jobs_are_chosen),
+        cmocka_unit_test(each_job_that_counts_on_turnover_waits_longer),
     };
     return cmocka_run_group_tests_name("policy_brute", tests, NULL, NULL);
 }

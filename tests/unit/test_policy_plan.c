@@ -8,6 +8,7 @@
 enum { ROUNDS = 10000 };
 
 static const struct snap_range ranges[] = {
+    { .users = 3, .nodes = 1, .jobs = 64, .node_cpus = 150, .job_cpus = 9, .lambda = -1 },
     { .users = 3, .nodes = 1, .jobs = 20, .node_cpus = 16, .job_cpus = 1, .lambda = -1 },
     { .users = 6, .nodes = 8, .jobs = 64, .node_cpus = 4, .job_cpus = 1, .weights = true, .limits = true, .lambda = -1 },
     { .users = 4, .nodes = 4, .jobs = 40, .node_cpus = 12, .job_cpus = 6, .sizes = true, .weights = true, .lambda = -1 },
@@ -196,8 +197,8 @@ static void no_user_falls_below_target(const struct snap *snap, const struct pla
                                        uint64_t seed)
 {
     for (size_t u = 0; u < snap->s.user_count; u++)
-        if (after->evicted[u] > 0 && (double)after->running[u] < plan->targets[u] - 1e-5)
-            fail_msg("seed %lu: user %zu has %ld, target %g", seed, u, (long)after->running[u], plan->targets[u]);
+        if (after->evicted[u] > 0 && after->running[u] < plan->whole[u])
+            fail_msg("seed %lu: user %zu has %ld, target %ld", seed, u, (long)after->running[u], (long)plan->whole[u]);
 }
 
 static void victims_may_be_evicted(const struct snap *snap, const struct plan *plan, const struct after *after, uint64_t seed)
@@ -217,6 +218,19 @@ static void victims_may_be_evicted(const struct snap *snap, const struct plan *p
         for (int way = 0; way < PLAN_WAY_COUNT; way++)
             if (action->ways[way].cost_s < action->ways[action->way].cost_s)
                 fail_msg("seed %lu: job %u has a cheaper way", seed, action->job);
+    }
+}
+
+static void limits_of_users_hold(const struct snap *snap, const struct plan *plan, const struct after *after, uint64_t seed)
+{
+    (void)plan;
+    for (size_t u = 0; u < snap->s.user_count; u++) {
+        int64_t held = after->running[u] + after->evicted[u];
+        for (size_t i = 0; i < snap->s.job_count; i++)
+            if (snap->jobs[i].state == PLAN_LEAVING && snap->jobs[i].user == u)
+                held += snap->jobs[i].cpus;
+        if (after->started[u] > 0 && snap->users[u].limit_cpus > 0 && held > snap->users[u].limit_cpus)
+            fail_msg("seed %lu: user %zu holds %ld cpus, its limit is %d", seed, u, (long)held, snap->users[u].limit_cpus);
     }
 }
 
@@ -323,7 +337,7 @@ static void each_idle_job_has_its_reason(const struct snap *snap, const struct p
         if (evicted_for[i] && plan->reasons[i] != PLAN_WAITS_LEAVING)
             fail_msg("seed %lu: job %zu: reason %u in spite of an eviction", seed, i, plan->reasons[i]);
         if (plan->reasons[i] == PLAN_BEHIND &&
-            (double)(after->running[job->user] + job->cpus + promised[job->user]) < plan->targets[job->user])
+            after->running[job->user] + job->cpus + promised[job->user] < plan->whole[job->user])
             fail_msg("seed %lu: job %zu is not behind", seed, i);
     }
 }
@@ -407,8 +421,89 @@ RULE(every_eviction_brings_the_pool_nearer_to_its_targets, evictions_are_owed)
 RULE(a_plan_frees_no_more_than_it_must, no_more_is_freed_than_must_be)
 RULE(lambda_zero_never_evicts_and_infinity_kills, lambda_at_its_ends)
 RULE(periodic_checkpoints_come_when_due_or_before_an_expected_eviction, checkpoints_are_due)
+RULE(no_user_runs_more_than_its_limit, limits_of_users_hold)
 RULE(every_idle_job_has_a_reason, each_idle_job_has_its_reason)
 RULE(the_same_snapshot_gives_the_same_plan_in_any_order, the_order_of_the_jobs_does_not_matter)
+
+/* ---- large jobs ---- */
+
+/* One node of 4 cpus: user 0 runs nothing and wants all four, user 1 wants one. */
+static void large_and_small(struct snap *snap, enum plan_job_state occupant)
+{
+    memset(snap, 0, sizeof *snap);
+    snap->s.now_us = SNAP_NOW;
+    snap->s.user_count = 2;
+    snap->s.node_count = 1;
+    snap->s.job_count = 3;
+    snap->nodes[0] = (struct plan_node){ .cpus = 4 };
+    snap->users[0].weight = 2;
+    snap->users[1].weight = 1;
+    for (int i = 0; i < 3; i++)
+        snap->jobs[i] = (struct plan_job){ .id = { 1, i },
+                                           .user = i > 0,
+                                           .cpus = i == 0 ? 4 : 1,
+                                           .submitted_us = SNAP_NOW - HOUR,
+                                           .started_us = SNAP_NOW - HOUR,
+                                           .ends_us = -1,
+                                           .next_own_us = -1,
+                                           .due_us = -1 };
+    snap->jobs[2].state = occupant;
+    snap->jobs[2].cpus = 2;
+    snap_wire(snap);
+}
+
+static enum plan_reason reason_of_the_large(const struct snap *snap, size_t actions)
+{
+    struct plan plan = { 0 };
+    snap_plan(snap, &plan);
+    enum plan_reason reason = plan.reasons[0];
+    assert_int_equal(plan.count, actions);
+    plan_release(&plan);
+    return reason;
+}
+
+static void a_large_job_is_not_overtaken_in_the_room_of_leaving_ones(void **state)
+{
+    (void)state;
+    struct snap snap;
+    large_and_small(&snap, PLAN_LEAVING);
+    assert_int_equal(reason_of_the_large(&snap, 0), PLAN_WAITS_LEAVING);
+    snap.users[0].weight = 0.1; /* it is not its turn */
+    assert_int_equal(reason_of_the_large(&snap, 1), PLAN_BEHIND);
+}
+
+static void a_large_job_that_waited_long_has_room_kept(void **state)
+{
+    (void)state;
+    struct snap snap;
+    large_and_small(&snap, PLAN_RUNNING);
+    assert_int_equal(reason_of_the_large(&snap, 1), PLAN_NO_ROOM);
+    snap.s.rules.reserve_after_us = HOUR - 1;
+    assert_int_equal(reason_of_the_large(&snap, 0), PLAN_WAITS_ROOM);
+    snap.s.rules.reserve_after_us = HOUR;
+    assert_int_equal(reason_of_the_large(&snap, 1), PLAN_NO_ROOM);
+}
+
+static void room_is_kept_for_one_job_at_a_time(void **state)
+{
+    (void)state;
+    struct snap snap;
+    large_and_small(&snap, PLAN_RUNNING);
+    snap.s.node_count = 2;
+    snap.nodes[1] = snap.nodes[0];
+    snap.jobs[1] = snap.jobs[0]; /* another large one */
+    snap.jobs[1].id.proc = 1;
+    snap.jobs[3] = snap.jobs[2];
+    snap.jobs[3].id.proc = 3;
+    snap.jobs[3].node = 1;
+    snap.s.job_count = 4;
+    snap.s.rules.reserve_after_us = HOUR - 1;
+    assert_int_equal(reason_of_the_large(&snap, 0), PLAN_WAITS_ROOM);
+    struct plan plan = { 0 };
+    snap_plan(&snap, &plan);
+    assert_int_equal(plan.reasons[1], PLAN_BEHIND);
+    plan_release(&plan);
+}
 
 /* ---- bad input ---- */
 
@@ -464,9 +559,13 @@ int main(void)
         cmocka_unit_test(a_plan_frees_no_more_than_it_must),
         cmocka_unit_test(lambda_zero_never_evicts_and_infinity_kills),
         cmocka_unit_test(periodic_checkpoints_come_when_due_or_before_an_expected_eviction),
+        cmocka_unit_test(no_user_runs_more_than_its_limit),
         cmocka_unit_test(every_idle_job_has_a_reason),
         cmocka_unit_test(the_same_snapshot_gives_the_same_plan_in_any_order),
         cmocka_unit_test(the_snapshots_lead_to_every_kind_of_action),
+        cmocka_unit_test(a_large_job_is_not_overtaken_in_the_room_of_leaving_ones),
+        cmocka_unit_test(a_large_job_that_waited_long_has_room_kept),
+        cmocka_unit_test(room_is_kept_for_one_job_at_a_time),
         cmocka_unit_test(what_makes_no_sense_is_refused),
     };
     return cmocka_run_group_tests_name("policy_plan", tests, NULL, NULL);
