@@ -262,6 +262,9 @@ static void add_name(void *data, const char *name)
 
 void columns_attributes(const struct columns *columns, struct buf *names)
 {
+    for (size_t i = 0; i < columns->count; i++)
+        if (references_are_open(columns->list[i].source))
+            return;
     if (columns->id) {
         add_name(names, "ClusterId");
         add_name(names, "ProcId");
@@ -340,15 +343,23 @@ static void print_text(const struct column *column, const char *text, struct buf
         buf_char(out, ' ');
 }
 
+static void print_clock(int64_t s, struct buf *out)
+{
+    char clock[UNITS_TEXT_MAX];
+    int64_t us = INT64_MAX;
+    if (s < us / CLOCK_SECOND_US)
+        us = s > 0 ? s * CLOCK_SECOND_US : 0;
+    buf_text(out, units_clock(us, clock));
+}
+
 /* The value as a word, for conversions that are not numbers. False: there is nothing to say. */
 static bool say_value(const struct column *column, const struct value *value, struct buf *out)
 {
     double real;
     int64_t integer;
-    char clock[UNITS_TEXT_MAX];
     bool number = as_number(value, &real, &integer);
     if (column->conversion == 'T' && number)
-        buf_text(out, units_clock(integer * CLOCK_SECOND_US, clock));
+        print_clock(integer, out);
     else if (column->conversion == 'Y' && number)
         print_date(integer, out);
     else if (column->conversion != 'V' && value->kind == VALUE_STRING)

@@ -25,7 +25,7 @@ int columns_set_letters(struct columns *columns, const char *letters, struct err
 int columns_add_value(struct columns *columns, const char *expr, struct error *err);
 
 bool columns_any(const struct columns *columns);
-/* Appends the names of all attributes that may matter, separated by commas. */
+/* Appends the names of all attributes that may matter, separated by commas; nothing when any may. */
 void columns_attributes(const struct columns *columns, struct buf *names);
 /* Adds the ad's row. `now`: seconds since 1970. With a heading rows are kept, because their widths are not known yet. */
 void columns_add_row(struct columns *columns, const struct ad *ad, int64_t now, struct buf *out);

@@ -148,10 +148,11 @@ static int add_operand(const char *text, struct buf *ids, struct buf *users, str
     return 0;
 }
 
+/* The line ends before the parenthesis when a comment may be what the part ends with. */
 static void add_part(struct buf *out, const char *part)
 {
     if (*part)
-        buf_printf(out, "%s(%s)", out->len > 0 ? " && " : "", part);
+        buf_printf(out, "%s(%s%s)", out->len > 0 ? " && " : "", part, strstr(part, "//") ? "\n" : "");
 }
 
 int condor_constraint(const struct condor_call *call, const char *more, struct buf *out, struct error *err)

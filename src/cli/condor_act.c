@@ -19,7 +19,8 @@ const struct condor_option condor_rm_options[] = {
     CHOICE,
     { "reason", 1, CONDOR_VALUE, NULL, NULL },
     { "forcex", 1, CONDOR_NOTHING, NULL, NULL },
-    { "held", 4, CONDOR_NOTHING, NULL, NULL },
+    { "held", 3, CONDOR_NOTHING, NULL, NULL },
+    { "hold", 3, CONDOR_NOTHING, NULL, NULL },
     CONDOR_COMMON,
 };
 const struct condor_option condor_hold_options[] = {
@@ -47,6 +48,8 @@ struct act {
     struct api *api;
     const char *action, *verb, *done; /* the pool's word; "remove"; "marked for removal" */
     const char *refusal;              /* behind the job's name */
+    bool held;                        /* only jobs that are held */
+    bool constrained;                 /* only jobs that the constraint holds for */
     size_t good, bad;
 };
 
@@ -158,57 +161,60 @@ static int act_on_all(struct act *act, const char *constraint, const char *of, s
     auto_ad struct ad *body = NULL;
     auto_free char *why = NULL;
     size_t good, bad;
+    const char *jobs = act->held ? "held jobs" : "jobs";
     int r = make_body(act, &body, err);
     if (r < 0)
         return r;
-    if (condor_given(act->call, "held")) {
-        auto_free char *held = mem_printf("(%s) && JobStatus == 5", constraint);
-        ad_set_string(body, "Constraint", held);
-    } else
-        ad_set_string(body, "Constraint", constraint);
+    ad_set_string(body, "Constraint", constraint);
     if (ask(act, body, &good, &bad, &why, err) < 0)
         return -1;
     if (good > 0)
-        printf("All jobs%s have been %s\n", of, act->done);
+        printf("All %s%s have been %s\n", jobs, of, act->done);
     else
-        fprintf(stderr, "Couldn't find/%s all jobs%s\n", act->verb, of);
+        fprintf(stderr, "Couldn't find/%s all %s%s\n", act->verb, jobs, of);
     return good > 0 ? 0 : 1;
 }
 
-static int act_on_user(struct act *act, const char *user, struct error *err)
+/* Those of a user's, a cluster's or all jobs that the constraints of the command line allow. `word` NULL: all. */
+static int act_on_those(struct act *act, const char *word, struct error *err)
 {
-    auto_buf struct buf constraint = { 0 };
+    auto_buf struct buf constraint = { 0 }, of = { 0 };
     struct condor_call one = *act->call;
-    one.operands = &user;
-    one.operand_count = 1;
-    int r = condor_constraint(&one, "", &constraint, err);
+    struct job_id id;
+    one.operands = &word;
+    one.operand_count = word != NULL;
+    int r = condor_constraint(&one, act->held ? "JobStatus == 5" : "", &constraint, err);
     if (r < 0)
         return r;
-    auto_free char *of = mem_printf(" of user \"%.*s\"", (int)strcspn(user, "@"), user);
-    return act_on_all(act, buf_cstr(&constraint), of, err);
+    bool plain = !act->constrained;
+    if (word && plain && !job_id_parse(word, &id))
+        buf_printf(&of, " of user \"%.*s\"", (int)strcspn(word, "@"), word);
+    else if (word && plain && id.proc == JOB_ALL_PROCS)
+        buf_printf(&of, " in cluster %d", id.cluster);
+    else if (word || !plain)
+        buf_printf(&of, " matching constraint %s", buf_cstr(&constraint));
+    return act_on_all(act, constraint.len > 0 ? buf_cstr(&constraint) : "true", buf_cstr(&of), err);
 }
 
-static int act_on_constraint(struct act *act, struct error *err)
+/* What narrows the choice counts for users and clusters too; for a single job only -held does, as in HTCondor. */
+static int act_on_word(struct act *act, const char *word, struct error *err)
 {
-    auto_buf struct buf constraint = { 0 };
-    int r = condor_constraint(act->call, "", &constraint, err);
-    if (r < 0)
-        return r;
-    auto_free char *of = mem_printf(" matching constraint %s", buf_cstr(&constraint));
-    return act_on_all(act, buf_cstr(&constraint), of, err);
+    struct job_id id;
+    bool is_id = job_id_parse(word, &id), single = is_id && id.proc != JOB_ALL_PROCS;
+    if (!is_id || act->held || (act->constrained && !single))
+        return act_on_those(act, word, err);
+    if (act->constrained)
+        fprintf(stderr, "%s: the constraint does not count for %s, which is a single job\n", act->call->program, word);
+    return act_on_job(act, word, err);
 }
 
 static int act_on_words(struct act *act, struct error *err)
 {
     int worst = 0, r = 0;
-    struct job_id id;
-    if (condor_given(act->call, "all"))
-        return act_on_all(act, "true", "", err);
     if (act->call->operand_count == 0)
-        return act_on_constraint(act, err);
+        return act_on_those(act, NULL, err);
     for (size_t i = 0; i < act->call->operand_count && r >= 0; i++) {
-        r = job_id_parse(act->call->operands[i], &id) ? act_on_job(act, act->call->operands[i], err)
-                                                      : act_on_user(act, act->call->operands[i], err);
+        r = act_on_word(act, act->call->operands[i], err);
         worst = r > worst ? r : worst;
     }
     return r < 0 ? r : worst;
@@ -217,12 +223,13 @@ static int act_on_words(struct act *act, struct error *err)
 int condor_act(const struct condor_call *call, struct error *err)
 {
     auto_api struct api *api = NULL;
-    struct act act = { .call = call };
-    bool all = condor_given(call, "all"), constraint = condor_given(call, "constraint");
+    struct act act = { .call = call, .constrained = condor_given(call, "constraint") };
+    bool all = condor_given(call, "all");
+    act.held = condor_given(call, "held") || condor_given(call, "hold");
     know_action(&act);
-    if (call->operand_count == 0 && !all && !constraint && !condor_given(call, "held"))
+    if (call->operand_count == 0 && !all && !act.constrained && !act.held)
         return cli_usage_error(err, "You did not specify any jobs");
-    if (all && (constraint || call->operand_count > 0))
+    if (all && (act.constrained || call->operand_count > 0))
         return cli_usage_error(err, "can't mix -all with other constraints");
     if (api_open(API_START_IF_WANTED, &api, err) < 0)
         return -1;

@@ -270,9 +270,9 @@ static void add_to_batch(void *data, const struct q_job *job)
     struct q_table *t = data;
     int64_t cluster = q_int(job, Q_CLUSTER, 0);
     struct batch *batch = NULL;
-    for (size_t i = t->count; i > 0 && !batch; i--) {
+    bool named = job->fields[Q_BATCH].len > 2; /* without a name a batch is a cluster, whose jobs come one behind the other */
+    for (size_t i = t->count; i > 0 && !batch && (named || i == t->count); i--) {
         struct batch *b = &t->batches[i - 1];
-        bool named = b->first.fields[Q_BATCH].len > 2;
         if (same_text(b->first.fields[Q_BATCH], job->fields[Q_BATCH]) && same_text(b->first.fields[Q_OWNER], job->fields[Q_OWNER]) &&
             (named || b->cluster == cluster))
             batch = b;

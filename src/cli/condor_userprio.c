@@ -50,12 +50,14 @@ const struct condor_option condor_userprio_options[] = {
 
 /* ---- changes ---- */
 
+enum { NUMBER_MAX = 2000000000 }; /* 63 years on one cpu; microseconds of it fit in 64 bits */
+
 static int read_number(const struct condor_given *given, const char *text, double least, double *number, struct error *err)
 {
     char *end;
     *number = strtod(text, &end);
-    if (end == text || *end || !isfinite(*number) || *number < least)
-        return cli_usage_error(err, "-%s requires a number that is %g or larger, and '%s' is none", given->option->name, least, text);
+    if (end == text || *end || !isfinite(*number) || *number < least || *number > NUMBER_MAX)
+        return cli_usage_error(err, "-%s requires a number from %g to %d, and '%s' is none", given->option->name, least, NUMBER_MAX, text);
     return 0;
 }
 
@@ -75,7 +77,7 @@ static int make_change(const struct condor_given *given, struct ad *body, struct
     else if (strcmp(name, "setprio") == 0)
         ad_set_real(body, "DecayedCpuS", number);
     else if (strcmp(name, "setaccum") == 0)
-        ad_set_int(body, "TotalCpuUs", number < 9e12 ? (int64_t)(number * CLOCK_SECOND_US) : 0);
+        ad_set_int(body, "TotalCpuUs", (int64_t)(number * CLOCK_SECOND_US));
     else
         ad_set_int(body, "TotalCpuUs", 0);
     return r;

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -43,13 +44,24 @@ struct log {
     int fd;
     struct buf text;   /* what was read and is no whole event yet */
     struct seen *jobs;
+    bool unordered; /* the jobs' numbers do not grow */
     size_t count, capacity, open, ended;
 };
 
+static int compare_jobs(const void *one, const void *two)
+{
+    const struct seen *a = one, *b = two;
+    return a->cluster != b->cluster ? (a->cluster > b->cluster) - (a->cluster < b->cluster) : (a->proc > b->proc) - (a->proc < b->proc);
+}
+
+/* Submissions are in order in a log but where several pools write it. */
 static struct seen *find_job(struct log *log, int64_t cluster, int64_t proc)
 {
+    struct seen wanted = { .cluster = cluster, .proc = proc };
+    if (!log->unordered && log->count > 0)
+        return bsearch(&wanted, log->jobs, log->count, sizeof *log->jobs, compare_jobs);
     for (size_t i = log->count; i > 0; i--)
-        if (log->jobs[i - 1].cluster == cluster && log->jobs[i - 1].proc == proc)
+        if (compare_jobs(&log->jobs[i - 1], &wanted) == 0)
             return &log->jobs[i - 1];
     return NULL;
 }
@@ -58,6 +70,7 @@ static struct seen *add_job(struct log *log, int64_t cluster, int64_t proc)
 {
     log->jobs = mem_grow(log->jobs, &log->capacity, log->count + 1, sizeof *log->jobs);
     log->jobs[log->count] = (struct seen){ .cluster = cluster, .proc = proc };
+    log->unordered |= log->count > 0 && compare_jobs(&log->jobs[log->count - 1], &log->jobs[log->count]) > 0;
     log->open++;
     return &log->jobs[log->count++];
 }

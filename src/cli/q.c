@@ -171,7 +171,8 @@ static bool same_batch(const struct batch *batch, const struct q_job *job)
 /* Jobs come by cluster, so the last batch is nearly always the one: a search among all is for names that span clusters. */
 static struct batch *find_batch(struct printing *p, const struct q_job *job)
 {
-    for (size_t i = p->count; i > 0; i--)
+    bool named = job->fields[Q_BATCH].len > 2;
+    for (size_t i = p->count; i > 0 && (named || i == p->count); i--)
         if (same_batch(&p->batches[i - 1], job))
             return &p->batches[i - 1];
     p->batches = mem_grow(p->batches, &p->capacity, p->count + 1, sizeof *p->batches);

@@ -15,17 +15,6 @@
 #include <strings.h>
 #include <unistd.h>
 
-static const char *kind_of_file(mode_t mode)
-{
-    if (S_ISDIR(mode))
-        return "a directory";
-    if (S_ISFIFO(mode))
-        return "a pipe: to read one, write 'stint submit -' and redirect standard input";
-    if (S_ISSOCK(mode))
-        return "a socket";
-    return "a device";
-}
-
 int submit_read_text(const char *name, struct buf *text, struct error *err)
 {
     auto_close int fd = -1;
@@ -42,7 +31,8 @@ int submit_read_text(const char *name, struct buf *text, struct error *err)
     if (fstat(fd, &st) < 0)
         return error_sys(err, "cannot look at '%s'", name);
     if (!S_ISREG(st.st_mode))
-        return error_set(err, ERR_INVALID, "'%s' is not a submit file but %s", name, kind_of_file(st.st_mode));
+        return error_set(err, ERR_INVALID, "'%s' is not a submit file but %s%s", name, submit_kind_of_file(st.st_mode),
+                         S_ISFIFO(st.st_mode) ? ": to read one, write 'stint submit -' and redirect standard input" : "");
     if (file_read_fd(fd, text, err) < 0)
         return error_wrap(err, "'%s'", name);
     return 0;

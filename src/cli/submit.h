@@ -7,6 +7,8 @@
 #include "cli/cli.h"
 #include "job/submit.h"
 
+#include <sys/stat.h>
+
 /* Makes the executable's name absolute (it starts from `cwd`, not from the job's initialdir, as in HTCondor) and puts `environment`
  * (NAME=value strings, NULL-terminated) under the job's own where getenv = true. Pure. */
 int submit_fill(struct submit *submit, const char *cwd, char *const *environment, struct error *err);
@@ -42,6 +44,8 @@ int submit_take(struct cli_call *call, int argc, char **argv, struct error *err)
 int submit_read_words(const struct cli_call *call, struct submit_words *words, struct error *err);
 void submit_words_release(struct submit_words *words);
 
+/* "a directory", for what is no regular file. */
+const char *submit_kind_of_file(mode_t mode);
 /* Reads a submit file, or standard input for "-"; refuses what is not a file, naming what it is. */
 int submit_read_text(const char *name, struct buf *text, struct error *err);
 

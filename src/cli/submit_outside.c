@@ -21,6 +21,7 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -78,7 +79,7 @@ static void forget_answers(struct submit_surroundings *s)
 
 /* ---- files ---- */
 
-static const char *kind_of_file(mode_t mode)
+const char *submit_kind_of_file(mode_t mode)
 {
     return S_ISDIR(mode) ? "a directory" : S_ISFIFO(mode) ? "a pipe" : S_ISSOCK(mode) ? "a socket" : "a device";
 }
@@ -99,7 +100,7 @@ static int read_file(struct submit_surroundings *s, const char *path, struct buf
     if (fd < 0 || fstat(fd, &st) < 0)
         return error_sys(err, "cannot open '%s'", path);
     if (!S_ISREG(st.st_mode))
-        return error_set(err, ERR_INVALID, "'%s' is not a file but %s; copy what is in it to a file and name that", path, kind_of_file(st.st_mode));
+        return error_set(err, ERR_INVALID, "'%s' is not a file but %s; copy what is in it to a file and name that", path, submit_kind_of_file(st.st_mode));
     return file_read_fd(fd, out, err) < 0 ? error_wrap(err, "'%s'", path) : 0;
 }
 
@@ -117,6 +118,37 @@ static int outside_read(void *context, const char *path, struct buf *out, struct
 }
 
 /* ---- commands ---- */
+
+/* The command's process group. Whoever ends this program ends the command with it, which a terminal would not do. */
+static volatile sig_atomic_t running;
+static const int ends_us[] = { SIGINT, SIGTERM, SIGHUP };
+enum { ENDS_US = sizeof ends_us / sizeof ends_us[0] };
+
+static void end_both(int number)
+{
+    if (running > 0)
+        kill(-running, SIGKILL);
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+/* Who ignores a signal, as under nohup(1), goes on ignoring it. */
+static void watch_signals(pid_t group, struct sigaction before[ENDS_US])
+{
+    struct sigaction action = { .sa_handler = end_both };
+    sigemptyset(&action.sa_mask);
+    running = group;
+    for (int i = 0; i < ENDS_US; i++)
+        if (sigaction(ends_us[i], NULL, &before[i]) == 0 && before[i].sa_handler != SIG_IGN)
+            sigaction(ends_us[i], &action, NULL);
+}
+
+static void unwatch_signals(const struct sigaction before[ENDS_US])
+{
+    for (int i = 0; i < ENDS_US; i++)
+        sigaction(ends_us[i], &before[i], NULL);
+    running = 0;
+}
 
 static int start(const char *command, pid_t *pid, int *output, struct error *err)
 {
@@ -143,19 +175,27 @@ static int start(const char *command, pid_t *pid, int *output, struct error *err
     return error_sys(err, "cannot run '%.100s'", command);
 }
 
-/* Reads the output until its end. Outcome TOO_MUCH or TOO_LONG. */
-enum { TOO_MUCH = 1, TOO_LONG };
-static int read_output(int fd, struct buf *out, struct error *err)
+/* Waits until there is something to read, or until `fd`, which stands for a process, has ended. False: it is too late. */
+static bool wait_ready(int fd, int64_t end_us)
 {
-    int64_t end_us = clock_boot_us() + (int64_t)COMMAND_SECONDS_MAX * 1000000;
-    char block[65536];
     for (;;) {
         struct pollfd ready = { .fd = fd, .events = POLLIN };
         int64_t left_us = end_us - clock_boot_us();
         if (left_us <= 0)
+            return false;
+        if (poll(&ready, 1, (int)(left_us / 1000) + 1) > 0)
+            return true;
+    }
+}
+
+/* Reads the output until its end. Outcome TOO_MUCH or TOO_LONG. */
+enum { TOO_MUCH = 1, TOO_LONG };
+static int read_output(int fd, int64_t end_us, struct buf *out, struct error *err)
+{
+    char block[65536];
+    for (;;) {
+        if (!wait_ready(fd, end_us))
             return TOO_LONG;
-        if (poll(&ready, 1, (int)(left_us / 1000) + 1) <= 0)
-            continue;
         ssize_t n = read(fd, block, sizeof block);
         if (n < 0 && errno == EINTR)
             continue;
@@ -189,13 +229,20 @@ static int run_command(const char *command, struct buf *out, struct error *err)
     auto_close int output = -1;
     pid_t pid;
     int status = 0;
+    int64_t end_us = clock_boot_us() + (int64_t)COMMAND_SECONDS_MAX * 1000000;
+    struct sigaction before[ENDS_US] = { 0 };
     if (start(command, &pid, &output, err) < 0)
         return -1;
-    int outcome = read_output(output, out, err);
+    watch_signals(pid, before);
+    auto_close int process = (int)syscall(SYS_pidfd_open, pid, 0);
+    int outcome = read_output(output, end_us, out, err);
+    if (outcome == 0 && process >= 0 && !wait_ready(process, end_us)) /* it has closed its output and goes on */
+        outcome = TOO_LONG;
     if (outcome != 0)
         kill(-pid, SIGKILL);
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
+    unwatch_signals(before);
     return judge(command, outcome, status, out->max, err);
 }
 

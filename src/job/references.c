@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <string.h>
+#include <strings.h>
 
 static bool is_start(char c)
 {
@@ -50,12 +51,27 @@ static const char *tell_name(const char *text, void (*fn)(void *data, const char
     return end;
 }
 
+/* Behind what is no name: a text, a comment, the digits of a number and the letters in it, or another character. */
+static const char *skip_other(const char *text)
+{
+    if (*text == '"')
+        return skip_quoted(text);
+    if (text[0] == '/' && text[1] == '/')
+        return text + strcspn(text, "\n");
+    if (text[0] == '/' && text[1] == '*') {
+        const char *end = strstr(text + 2, "*/");
+        return end ? end + 2 : text + strlen(text);
+    }
+    do
+        text++;
+    while (is_part(text[-1]) && is_part(*text));
+    return text;
+}
+
 void references_each(const char *expr, void (*fn)(void *data, const char *name), void *data)
 {
     while (*expr) {
-        if (*expr == '"')
-            expr = skip_quoted(expr);
-        else if (*expr == '\'') {
+        if (*expr == '\'') {
             const char *end = skip_quoted(expr);
             size_t len = (size_t)(end - expr);
             tell(expr + 1, len > 2 ? len - 2 : 0, fn, data);
@@ -63,8 +79,35 @@ void references_each(const char *expr, void (*fn)(void *data, const char *name),
         } else if (is_start(*expr))
             expr = tell_name(expr, fn, data);
         else
-            do
-                expr++; /* the digits of a number, and the letters in it */
-            while (is_part(expr[-1]) && is_part(*expr));
+            expr = skip_other(expr);
     }
+}
+
+static bool is_one_of(const char *word, size_t len, const char *const *words)
+{
+    for (; *words; words++)
+        if (strlen(*words) == len && strncasecmp(*words, word, len) == 0)
+            return true;
+    return false;
+}
+
+bool references_are_open(const char *expr)
+{
+    static const char *const functions[] = { "eval", "unresolved", NULL };
+    static const char *const ads[] = { "my", "self", "root", "toplevel", "parent", "target", NULL };
+    while (*expr) {
+        const char *word = expr;
+        if (*expr == '\'')
+            expr = skip_quoted(expr);
+        else if (!is_start(*expr))
+            expr = skip_other(expr);
+        else {
+            while (is_part(*expr))
+                expr++;
+            size_t len = (size_t)(expr - word);
+            if (is_one_of(word, len, functions) || (*expr != '.' && is_one_of(word, len, ads)))
+                return true;
+        }
+    }
+    return false;
 }

@@ -132,18 +132,26 @@ static int read_own_queue(struct submit_parser *parser, const char *queue, struc
     return submit_read_texts(parser, lines, true, err);
 }
 
-static const char *appended_queue(const struct submit_options *options)
+static int find_own_queue(const struct submit_options *options, const char **queue, struct error *err)
 {
-    for (const char *const *line = options->append; line && *line; line++)
-        if (submit_is_statement(submit_skip_blanks(*line), "queue"))
-            return submit_skip_blanks(submit_skip_blanks(*line) + strlen("queue"));
-    return NULL;
+    *queue = options->queue;
+    for (const char *const *line = options->append; line && *line; line++) {
+        const char *text = submit_skip_blanks(*line);
+        if (!submit_is_statement(text, "queue"))
+            continue;
+        if (*queue)
+            return error_set(err, ERR_INVALID, "the command line has two 'queue' statements; leave one of them out");
+        *queue = submit_skip_blanks(text + strlen("queue"));
+    }
+    return 0;
 }
 
 static int parse(struct submit_parser *parser, const char *text, size_t len, struct error *err)
 {
     const struct submit_options *options = parser->options;
-    const char *queue = options->queue ? options->queue : appended_queue(options);
+    const char *queue;
+    if (find_own_queue(options, &queue, err) < 0)
+        return -1;
     if (len > SUBMIT_TEXT_MAX)
         return error_set(err, ERR_LIMIT, "%s: the file is larger than %d MiB", options->file, SUBMIT_TEXT_MAX >> 20);
     if (options->before && submit_read_texts(parser, options->before, false, err) < 0)

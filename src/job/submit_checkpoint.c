@@ -40,17 +40,10 @@ static int say_no_method(const char *name, const char *value, struct error *err)
                                        "second as the fallback of the first", name, value);
 }
 
-static char *unquoted(const char *value)
-{
-    size_t len = strlen(value);
-    bool quoted = len >= 2 && value[0] == '"' && value[len - 1] == '"';
-    return mem_dup_n(value + quoted, len - 2 * quoted);
-}
-
 int submit_to_method(struct submit_job *job, const struct submit_command *command, const char *value, struct error *err)
 {
     struct method method;
-    auto_free char *text = unquoted(value);
+    auto_free char *text = submit_unquoted(value);
     if (!method_parse(text, &method))
         return say_no_method(command->name, text, err);
     ad_set_string(job->ad, command->attribute, method_text(&method));
@@ -133,7 +126,7 @@ int submit_check_paths(struct ad *ad, const char *name, struct error *err)
 
 int submit_to_paths(struct submit_job *job, const struct submit_command *command, const char *value, struct error *err)
 {
-    auto_free char *text = unquoted(value);
+    auto_free char *text = submit_unquoted(value);
     auto_ad struct ad *checked = ad_new();
     ad_set_string(checked, command->name, text);
     if (submit_check_paths(checked, command->name, err) < 0)

@@ -33,6 +33,21 @@ int submit_to_string(struct submit_job *job, const struct submit_command *comman
     return 0;
 }
 
+char *submit_unquoted(const char *value)
+{
+    size_t len = strlen(value);
+    bool quoted = len >= 2 && value[0] == '"' && value[len - 1] == '"';
+    return mem_dup_n(value + quoted, len - 2 * quoted);
+}
+
+int submit_to_unquoted(struct submit_job *job, const struct submit_command *command, const char *value, struct error *err)
+{
+    auto_free char *text = submit_unquoted(value);
+    (void)err;
+    ad_set_string(job->ad, command->attribute, text);
+    return 0;
+}
+
 int submit_set_expr(struct ad *ad, const char *name, const char *text, struct error *err)
 {
     struct ad_expr *expr = NULL;
@@ -214,7 +229,7 @@ static int to_amount(struct submit_job *job, const struct submit_command *comman
     if (!units_parse_bytes(value, unit, &bytes)) {
         if (!submit_parse_int(value, &number) || number > INT64_MAX / unit)
             return keep_request(job, command, value, "2 GB", err);
-        bytes = number * unit;
+        bytes = number < 0 ? number : number * unit;
     }
     if (bytes < 0)
         return error_set(err, ERR_INVALID, "%s = %.60s is negative", command->name, value);
@@ -270,9 +285,7 @@ int submit_to_interval(struct submit_job *job, const struct submit_command *comm
 
 int submit_to_signal(struct submit_job *job, const struct submit_command *command, const char *value, struct error *err)
 {
-    size_t len = strlen(value);
-    bool quoted = len >= 2 && value[0] == '"' && value[len - 1] == '"';
-    auto_free char *name = mem_dup_n(value + quoted, len - 2 * quoted);
+    auto_free char *name = submit_unquoted(value);
     int number = command_signal(name);
     if (number == 0)
         return error_set(err, ERR_INVALID, "%s = %.60s is no signal; write a name such as SIGTERM or a number", command->name,

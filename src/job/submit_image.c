@@ -31,9 +31,7 @@ int submit_to_image(struct submit_job *job, const struct submit_command *command
 {
     auto_image_name struct image_name name = { 0 };
     bool docker = strcmp(command->name, "docker_image") == 0;
-    size_t len = strlen(value);
-    bool quoted = len >= 2 && value[0] == '"' && value[len - 1] == '"';
-    auto_free char *text = mem_dup_n(value + quoted, len - 2 * quoted);
+    auto_free char *text = submit_unquoted(value);
     if (image_name_parse(text, docker, &name, err) < 0)
         return error_wrap(err, "%s", command->name);
     ad_set_string(job->ad, command->attribute, text);

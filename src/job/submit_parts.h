@@ -268,7 +268,7 @@ extern const struct submit_command submit_commands[];
 extern const size_t submit_command_count;
 const struct submit_command *submit_command_find(const char *name); /* also by alias */
 
-submit_convert_fn submit_to_executable, submit_to_string, submit_to_bool, submit_to_int, submit_to_expr, submit_to_choice,
+submit_convert_fn submit_to_executable, submit_to_string, submit_to_unquoted, submit_to_bool, submit_to_int, submit_to_expr, submit_to_choice,
     submit_to_list, submit_to_arguments, submit_to_environment, submit_to_iwd, submit_to_universe, submit_to_cpus,
     submit_to_mebibytes, submit_to_kibibytes, submit_to_hold, submit_to_signal, submit_to_seconds, submit_to_interval,
     submit_to_checkpoint_code, submit_to_retry_until, submit_to_getenv, submit_to_method, submit_to_paths, submit_to_image, submit_to_pull_policy,
@@ -316,5 +316,7 @@ int submit_make_jobs(struct submit_parser *parser, struct submit_queue *queue, s
 /* Sets an attribute to the expression that stands in a submit file, in whose strings a backslash is nothing special but before a
  * double quote. */
 int submit_set_expr(struct ad *ad, const char *name, const char *text, struct error *err);
+/* The value without the double quotes that may be around it; the caller's. */
+char *submit_unquoted(const char *value);
 /* A whole number, or an expression that is one without knowing any ad. */
 bool submit_parse_int(const char *value, int64_t *number);

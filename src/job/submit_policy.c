@@ -87,9 +87,7 @@ int submit_to_retry_until(struct submit_job *job, const struct submit_command *c
 int submit_to_limits(struct submit_job *job, const struct submit_command *command, const char *value, struct error *err)
 {
     struct limit_need needs[LIMITS_PER_JOB_MAX];
-    size_t len = strlen(value);
-    bool quoted = len >= 2 && value[0] == '"' && value[len - 1] == '"';
-    auto_free char *text = mem_dup_n(value + quoted, len - 2 * quoted);
+    auto_free char *text = submit_unquoted(value);
     if (limit_parse(text, needs, err) < 0)
         return error_wrap(err, "%s", command->name);
     ad_set_string(job->ad, command->attribute, text);
@@ -99,9 +97,7 @@ int submit_to_limits(struct submit_job *job, const struct submit_command *comman
 int submit_to_cron(struct submit_job *job, const struct submit_command *command, const char *value, struct error *err)
 {
     struct cron cron;
-    size_t len = strlen(value);
-    bool quoted = len >= 2 && value[0] == '"' && value[len - 1] == '"';
-    auto_free char *text = mem_dup_n(value + quoted, len - 2 * quoted);
+    auto_free char *text = submit_unquoted(value);
     cron_init(&cron);
     for (int f = 0; f < CRON_FIELDS; f++)
         if (strcasecmp(cron_attribute((enum cron_field)f), command->attribute) == 0 &&

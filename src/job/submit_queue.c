@@ -161,7 +161,7 @@ static int read_slice(const char **text, bool may_be_pattern, struct slice *slic
         p = end - 1;
     }
     if (slice->colons == 0 && slice->given[0]) /* one item */
-        *slice = (struct slice){ .given = { true, slice->numbers[0] != -1 }, .numbers = { slice->numbers[0], slice->numbers[0] + 1 } };
+        slice->given[1] = slice->numbers[0] != -1 && !__builtin_add_overflow(slice->numbers[0], 1, &slice->numbers[1]);
     if (slice->given[2] && slice->numbers[2] < 1)
         return slice_error(*text, err);
     *text = submit_skip_blanks(p + 1);

@@ -80,9 +80,7 @@ int submit_to_list(struct submit_job *job, const struct submit_command *command,
 {
     auto_command_list struct command_list list = { 0 };
     auto_buf struct buf text = { 0 };
-    size_t len = strlen(value);
-    bool quoted = len >= 2 && *value == '"' && value[len - 1] == '"';
-    auto_free char *inner = mem_dup_n(value + quoted, len - 2 * quoted);
+    auto_free char *inner = submit_unquoted(value);
     (void)err;
     ad_set_string(job->ad, command->attribute, inner);
     command_files(job->ad, command->attribute, &list);

@@ -81,6 +81,12 @@ int account_set(uid_t uid, const char *owner, const struct ad *full, struct ad *
     return 0;
 }
 
+void account_forget_user(struct ad *ad)
+{
+    ad_remove(ad, "AcctGroupUser");
+    ad_remove(ad, "AccountingGroup");
+}
+
 const char *account_of(const struct ad *full)
 {
     return ad_string(full, "AccountingGroup", NULL);

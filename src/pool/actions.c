@@ -44,6 +44,7 @@ struct action {
     struct ad *answer;
     uid_t uid;
     struct ad_expr *constraint;
+    struct patience patience;
     struct job_list found;
     struct job_list clusters; /* whole clusters: what makes their jobs is meant too */
     struct change *changes;
@@ -82,7 +83,7 @@ static bool collect(void *data, const struct queue_job *job)
         if (report_job(a->pool, job, &ad, &ignored) < 0)
             return true;
         struct ad_scope scope = { .my = ad, .now = clock_wall_us() / CLOCK_SECOND_US };
-        bool wanted = ad_expr_true(a->constraint, &scope);
+        bool wanted = patience_true(&a->patience, a->constraint, &scope);
         ad_free(ad);
         if (!wanted)
             return true;
@@ -98,7 +99,7 @@ static int find_jobs(struct action *a, struct error *err)
     if (text) {
         if (ad_expr_parse(text, &a->constraint, err) < 0)
             return error_wrap(err, "the constraint");
-        return queue_each_job(a->pool->queue, &all, collect, a, err);
+        return queue_each_job(a->pool->queue, &all, collect, a, err) < 0 ? -1 : patience_check(&a->patience, err);
     }
     for (size_t i = 0; i < ad_list_count(a->request, "Jobs"); i++) {
         const char *name = ad_list_string(a->request, "Jobs", i);
@@ -189,9 +190,6 @@ static void forget_hold(struct queue_job *job)
     static const char *const names[] = {
         "HoldReason", "HoldReasonCode", "HoldReasonSubCode", "BackOff", "KillsInARow", "FailuresInARow", "LossesInARow", "DeferralDone",
     };
-    ad_copy_attribute(job->ad, "LastHoldReason", job->ad, "HoldReason");
-    ad_copy_attribute(job->ad, "LastHoldReasonCode", job->ad, "HoldReasonCode");
-    ad_copy_attribute(job->ad, "LastHoldReasonSubCode", job->ad, "HoldReasonSubCode");
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         ad_remove(job->ad, names[i]);
 }
@@ -265,7 +263,8 @@ static int change_factories(struct action *a, struct error *err)
 {
     char text[256], name[JOB_ID_TEXT_MAX];
     const char *message;
-    struct factory_order order = { .action = a->verb->name, .reason = reason_of(a, text), .uid = a->uid, .constraint = a->constraint };
+    struct factory_order order = { .action = a->verb->name, .reason = reason_of(a, text), .uid = a->uid, .constraint = a->constraint,
+                                   .patience = &a->patience };
     int count = 0;
     if (a->constraint && factory_act_all(a->pool, &order, &count, err) < 0)
         return -1;
@@ -352,13 +351,15 @@ static void act_all(struct pool *p, const struct change *changes, size_t count)
     struct job_id *gone = mem_zero(count + 1, sizeof *gone);
     size_t gone_count = 0;
     for (size_t i = 0; i < count; i++)
-        if (changes[i].ad && changes[i].before == JOB_IDLE && changes[i].move.next != JOB_IDLE)
+        if (changes[i].move.allowed && changes[i].before == JOB_IDLE && changes[i].move.next != JOB_IDLE)
             gone[gone_count++] = changes[i].id;
     schedule_remove_many(p, gone, gone_count);
     free(gone);
+    schedule_begin_many(p);
     for (size_t i = 0; i < count; i++)
-        if (changes[i].ad)
+        if (changes[i].move.allowed)
             act(p, &changes[i]);
+    schedule_end_many(p);
 }
 
 static int run(struct action *a, struct error *err)
@@ -535,10 +536,8 @@ int actions_edit(struct pool *p, uid_t uid, struct job_id id, const struct ad *r
         schedule_remove(p, id);
         schedule_add(p, &job);
     }
-    if (result == 0 && job_state_final(job.state)) {
-        p->leave_at_us = 0;
-        leave_round(p);
-    }
+    if (result == 0 && job_state_final(job.state))
+        leave_look(p, &job);
     queue_job_release(&job);
     return result;
 }

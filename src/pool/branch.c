@@ -91,7 +91,7 @@ static int fill_job(struct pool *p, const struct branch *b, const struct ad *che
     ad_copy_attribute(job->ad, "LastCkptTimeUs", checkpoint, "Time");
     ad_set_int(job->ad, "LastCkptTime", ad_int(checkpoint, "Time", 0) / CLOCK_SECOND_US);
     ad_copy_attribute(job->ad, "LastCkptBytes", checkpoint, "Bytes");
-    if (submit_check(b->ad, err) < 0 || schedule_requests(b->ad, job, err) < 0)
+    if (submit_check(b->ad, err) < 0 || account_set(b->uid, b->owner, b->ad, b->ad, err) < 0 || schedule_requests(b->ad, job, err) < 0)
         return -1;
     submit_clamp(p, b->uid, job);
     return 0;
@@ -192,6 +192,7 @@ static int settle_import(struct pool *p, void *data, struct ad *answer, struct e
     snprintf(b->from, sizeof b->from, "%s", ad_string(b->ad, "ExportedFrom", "?"));
     ad_remove(b->ad, "ExportedFrom");
     submit_drop_own(b->ad);
+    account_forget_user(b->ad);
     ad_remove(b->ad, "JobStatus");
     ad_remove(b->ad, "HoldReason");
     if (add_job(p, b, checkpoint, err) < 0)

@@ -20,7 +20,7 @@ void chosen_release(struct chosen *chosen)
 
 struct look {
     struct request *rq;
-    const struct chosen *chosen;
+    struct chosen *chosen;
     bool found, is_wanted;
 };
 
@@ -38,7 +38,7 @@ static bool look_at(void *data, const struct queue_job *job)
         ad = open;
     }
     struct ad_scope scope = { .my = ad, .now = look->chosen->now };
-    look->is_wanted = ad_expr_true(look->chosen->constraint, &scope);
+    look->is_wanted = patience_true(&look->chosen->patience, look->chosen->constraint, &scope);
     ad_free(ad);
     return false;
 }

@@ -130,6 +130,7 @@ static void forget_past(struct ad *ad)
 {
     static const char *const past[] = { "HoldReason", "RemoveReason", "ReleaseReason", "JobStatus" };
     submit_drop_own(ad);
+    account_forget_user(ad);
     for (size_t i = 0; i < sizeof past / sizeof past[0]; i++)
         ad_remove(ad, past[i]);
 }

@@ -281,7 +281,7 @@ int pool_open(struct pool *p, const char *path, struct error *err)
         return result;
     if (loop_signals(p->loop, signals, on_signal, p, err) < 0)
         return -1;
-    if (active_recover(p, err) < 0 || schedule_load(p, err) < 0 || factory_load(p, err) < 0 || kept_load(p, err) < 0 || api_open(p, err) < 0)
+    if (active_recover(p, err) < 0 || kept_load(p, err) < 0 || schedule_load(p, err) < 0 || factory_load(p, err) < 0 || api_open(p, err) < 0)
         return -1;
     sweep(p);
     return 0;

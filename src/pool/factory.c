@@ -19,12 +19,13 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { BATCH = 1000, PAUSED_INVALID = -1, RUNNING = 0, PAUSED_HELD = 1, PAUSED_REMOVED = 3 };
+enum { RETRY_US = 1000000, BATCH = 1000, PAUSED_INVALID = -1, RUNNING = 0, PAUSED_HELD = 1, PAUSED_REMOVED = 3 };
 
 struct factory {
     struct factory *next;
     struct queue_factory f;
     bool dirty; /* there may be something to do */
+    int64_t retry_us; /* boot clock: its owner had as many jobs as he may; it is looked at again then. 0 = no */
 };
 
 void factory_keep(struct pool *p, const struct queue_factory *f)
@@ -90,7 +91,8 @@ void factory_note(struct pool *p, int cluster)
         f->dirty = true;
 }
 
-static struct ad *describe(const struct queue_factory *f)
+/* Why it makes none is in its owner's words, or says what his jobs are. */
+static struct ad *describe(const struct queue_factory *f, bool with_reason)
 {
     struct ad *ad = ad_new();
     ad_set_int(ad, "ClusterId", f->cluster);
@@ -104,18 +106,18 @@ static struct ad *describe(const struct queue_factory *f)
     if (f->most_idle > 0)
         ad_set_int(ad, "JobMaterializeMaxIdle", f->most_idle);
     ad_set_int(ad, "JobMaterializePaused", f->paused);
-    if (f->paused != RUNNING)
+    if (f->paused != RUNNING && with_reason)
         ad_set_string(ad, "JobMaterializePauseReason", f->reason);
     return ad;
 }
 
-int64_t factory_list(const struct pool *p, int cluster, const char *owner, struct ad *answer, const char *list)
+int64_t factory_list(const struct pool *p, const struct factory_query *q, struct ad *answer, const char *list)
 {
     int64_t count = 0;
     for (const struct factory *f = p->factories; f; f = f->next) {
-        if ((cluster != 0 && f->f.cluster != cluster) || (owner && strcmp(owner, f->f.owner) != 0))
+        if ((q->cluster != 0 && f->f.cluster != q->cluster) || (q->owner && strcmp(q->owner, f->f.owner) != 0))
             continue;
-        ad_append_ad(answer, list, describe(&f->f));
+        ad_append_ad(answer, list, describe(&f->f, pool_may(p, q->uid, f->f.uid)));
         count += f->f.total - f->f.next;
     }
     return count;
@@ -173,8 +175,8 @@ static int room_in(struct pool *p, struct factory *x, const int64_t *counts, int
     if (most - owned >= *room)
         return 0;
     *room = most - owned;
-    x->dirty = true;
-    pool_wake(p, clock_boot_us() + CLOCK_SECOND_US);
+    x->retry_us = clock_boot_us() + RETRY_US;
+    pool_wake(p, x->retry_us);
     return 0;
 }
 
@@ -261,9 +263,11 @@ static int make(struct pool *p, struct factory *x, int64_t count, struct error *
         return -1;
     fault_point("factory.made");
     x->f = f;
+    schedule_begin_many(p);
     for (size_t i = 0; i < made.count; i++)
         if (made.jobs[i].state == JOB_IDLE)
             schedule_add(p, &made.jobs[i]);
+    schedule_end_many(p);
     return 0;
 }
 
@@ -312,6 +316,7 @@ static int look_after(struct pool *p, struct factory *x, bool *ended, struct err
     if (*ended)
         return end(p, x, err);
     x->dirty = false;
+    x->retry_us = 0;
     if (x->f.paused != RUNNING)
         return 0;
     if (room_in(p, x, counts, &room, err) < 0)
@@ -325,13 +330,24 @@ static int look_after(struct pool *p, struct factory *x, bool *ended, struct err
     return make(p, x, room > BATCH ? BATCH : room, err);
 }
 
+/* Whoever waits for his other jobs to go is asked again at the time, not whenever something happens. */
+static bool is_due(struct pool *p, const struct factory *f)
+{
+    if (f->retry_us == 0)
+        return f->dirty;
+    if (clock_boot_us() >= f->retry_us)
+        return true;
+    pool_wake(p, f->retry_us);
+    return false;
+}
+
 void factory_round(struct pool *p)
 {
     for (struct factory *f = p->factories, *next; f; f = next) {
         struct error err = { 0 };
         bool ended = false;
         next = f->next;
-        if (!f->dirty || p->stopping)
+        if (p->stopping || !is_due(p, f))
             continue;
         int cluster = f->f.cluster;
         if (look_after(p, f, &ended, &err) < 0) {
@@ -410,17 +426,17 @@ int factory_act(struct pool *p, int cluster, const struct factory_order *order, 
     return QUEUE_ABSENT;
 }
 
-static bool matches(struct pool *p, const struct factory *x, const struct ad_expr *constraint)
+static bool matches(struct pool *p, const struct factory *x, const struct factory_order *order)
 {
     auto_ad struct ad *ad = NULL;
     struct error ignored;
     struct queue_job job = cluster_job(&x->f);
     if (queue_full_ad(p->queue, &job, &ad, &ignored) < 0)
         return false;
-    auto_ad struct ad *more = describe(&x->f);
+    auto_ad struct ad *more = describe(&x->f, true);
     ad_update(ad, more);
     struct ad_scope scope = { .my = ad, .now = clock_wall_us() / CLOCK_SECOND_US };
-    return ad_expr_true(constraint, &scope);
+    return patience_true(order->patience, order->constraint, &scope);
 }
 
 int factory_act_all(struct pool *p, const struct factory_order *order, int *count, struct error *err)
@@ -428,12 +444,12 @@ int factory_act_all(struct pool *p, const struct factory_order *order, int *coun
     const char *message;
     *count = 0;
     for (struct factory *x = p->factories; x; x = x->next) {
-        if (!matches(p, x, order->constraint))
+        if (!pool_may(p, order->uid, x->f.uid) || !matches(p, x, order))
             continue;
         int result = factory_act(p, x->f.cluster, order, &message, err);
         if (result < 0)
             return -1;
         *count += result == 0;
     }
-    return 0;
+    return patience_check(order->patience, err);
 }

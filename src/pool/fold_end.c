@@ -161,6 +161,7 @@ static void end_failed(struct fold *f)
     snprintf(text, sizeof text, "%lld times in a row without a checkpoint in between: %s", (long long)count, reason);
     ad_set_string(f->job.ad, "LeaveReason", text);
     ad_set_int(f->job.ad, "LeaveCode", killed ? HOLD_KILLED : HOLD_FAILURES);
+    ad_remove(f->job.ad, "LeaveSubCode");
     ad_remove(f->job.ad, counter);
     leave_slot(f, "failed", JOB_EVENT_END_HELD);
 }

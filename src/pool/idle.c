@@ -52,7 +52,7 @@ struct policy_job idle_view(struct pool *p, const struct queue_job *job)
     auto_ad struct ad *full = NULL;
     struct policy_job view = {
         .id = job->id, .priority = job->priority, .submitted_us = job->submitted_us, .cpus = job->cpus,
-        .memory_mb = job->memory_mb, .disk_kb = job->disk_kb,
+        .memory_mb = job->memory_mb, .disk_kb = job->disk_kb - kept_disk(p, job),
     };
     if (is_plain(p, job, &full))
         return view;
@@ -62,6 +62,17 @@ struct policy_job idle_view(struct pool *p, const struct queue_job *job)
 }
 
 /* ---- the order ---- */
+
+static int compare(const void *a, const void *b)
+{
+    return policy_compare(a, b);
+}
+
+static void append(struct pool *p, const struct policy_job *job)
+{
+    p->idle = mem_grow(p->idle, &p->idle_capacity, p->idle_count + 1, sizeof *p->idle);
+    p->idle[p->idle_count++] = *job;
+}
 
 static void insert(struct pool *p, const struct policy_job *job)
 {
@@ -73,27 +84,51 @@ static void insert(struct pool *p, const struct policy_job *job)
         else
             high = middle;
     }
-    p->idle = mem_grow(p->idle, &p->idle_capacity, p->idle_count + 1, sizeof *p->idle);
-    memmove(&p->idle[low + 1], &p->idle[low], (p->idle_count - low) * sizeof *p->idle);
+    append(p, job);
+    memmove(&p->idle[low + 1], &p->idle[low], (p->idle_count - 1 - low) * sizeof *p->idle);
     p->idle[low] = *job;
-    p->idle_count++;
 }
 
-static int compare(const void *a, const void *b)
+/* What stands behind the first `sorted` goes to its places, from the last to the first. */
+static void merge(struct pool *p, size_t sorted)
 {
-    return policy_compare(a, b);
-}
-
-/* Many at once: sorting is quicker than moving the rest for each. */
-static void insert_many(struct pool *p, const struct policy_job *jobs, size_t count)
-{
+    size_t count = p->idle_count - sorted, at = p->idle_count;
     if (count == 0)
         return;
-    p->idle = mem_grow(p->idle, &p->idle_capacity, p->idle_count + count, sizeof *p->idle);
-    memcpy(&p->idle[p->idle_count], jobs, count * sizeof *jobs);
-    p->idle_count += count;
-    qsort(p->idle, p->idle_count, sizeof *p->idle, compare);
+    qsort(&p->idle[sorted], count, sizeof *p->idle, compare);
+    if (sorted == 0 || policy_compare(&p->idle[sorted - 1], &p->idle[sorted]) < 0)
+        return;
+    struct policy_job *new = mem_zero(count, sizeof *new);
+    memcpy(new, &p->idle[sorted], count * sizeof *new);
+    while (count > 0) {
+        bool is_new = sorted == 0 || policy_compare(&p->idle[sorted - 1], &new[count - 1]) < 0;
+        p->idle[--at] = is_new ? new[--count] : p->idle[--sorted];
+    }
+    free(new);
+}
+
+/* Many at once: moving the rest for each of a hundred thousand would take minutes. */
+static void insert_many(struct pool *p, const struct policy_job *jobs, size_t count)
+{
+    size_t sorted = p->idle_count;
+    if (count == 0)
+        return;
+    for (size_t i = 0; i < count; i++)
+        append(p, &jobs[i]);
+    merge(p, sorted);
     p->schedule = true;
+}
+
+void schedule_begin_many(struct pool *p)
+{
+    p->idle_many = true;
+    p->idle_sorted = p->idle_count;
+}
+
+void schedule_end_many(struct pool *p)
+{
+    merge(p, p->idle_sorted);
+    p->idle_many = false;
 }
 
 static int64_t back_off_us(const struct queue_job *job)
@@ -124,7 +159,9 @@ void schedule_add(struct pool *p, const struct queue_job *job)
     struct policy_job view = idle_view(p, job);
     int64_t wait = back_off_us(job);
     p->schedule = true;
-    if (wait == 0)
+    if (wait == 0 && p->idle_many)
+        append(p, &view);
+    else if (wait == 0)
         insert(p, &view);
     else
         idle_wait(p, &view, wait, false);
@@ -244,7 +281,10 @@ static bool load_one(void *data, const struct queue_job *job)
 int schedule_load(struct pool *p, struct error *err)
 {
     struct queue_filter filter = { .states = 1u << JOB_IDLE, .id.proc = JOB_ALL_PROCS };
-    return queue_each_job(p->queue, &filter, load_one, p, err);
+    schedule_begin_many(p);
+    int result = queue_each_job(p->queue, &filter, load_one, p, err);
+    schedule_end_many(p);
+    return result;
 }
 
 void schedule_close(struct pool *p)

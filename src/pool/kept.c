@@ -26,6 +26,16 @@ void kept_note(const struct active *a, const struct ad *record, struct ad *job)
     ad_set_string(job, attribute, path);
 }
 
+int64_t kept_disk(const struct pool *p, const struct queue_job *job)
+{
+    if (p->kept_count == 0 || !ad_has(job->ad, attribute))
+        return 0;
+    for (size_t i = 0; i < p->kept_count; i++)
+        if (p->kept[i].id.cluster == job->id.cluster && p->kept[i].id.proc == job->id.proc)
+            return p->kept[i].disk_kb < job->disk_kb ? p->kept[i].disk_kb : job->disk_kb;
+    return 0;
+}
+
 static void add(struct pool *p, struct job_id id, int64_t disk_kb)
 {
     kept_remove(p, id);

@@ -11,6 +11,9 @@
 
 #include <string.h>
 
+/* There may be a hundred thousand: a pass over them is cut into slices, together a tenth of a core. */
+enum { SLICE_US = 20000, SOON_US = 200000 };
+
 static const char attribute[] = "LeaveJobInQueue";
 
 bool leave_stays(struct pool *p, const struct queue_job *job)
@@ -31,6 +34,7 @@ bool leave_stays(struct pool *p, const struct queue_job *job)
 void leave_watch(struct pool *p)
 {
     int64_t at = clock_boot_us() + p->config.leave_interval_us;
+    p->leave_some = true;
     p->leave_at_us = at < p->leave_at_us ? at : p->leave_at_us;
     pool_wake(p, p->leave_at_us);
 }
@@ -39,23 +43,28 @@ struct leavers {
     struct pool *pool;
     struct job_id *ids;
     size_t count, capacity;
-    bool some_stay;
+    int64_t stop_us; /* boot clock */
+    bool stopped;
 };
 
 static bool ask(void *data, const struct queue_job *job)
 {
     struct leavers *l = data;
+    l->pool->leave_last = job->id;
     if (leave_stays(l->pool, job)) {
-        l->some_stay = true;
-        return true;
+        l->pool->leave_some = true;
+    } else {
+        l->ids = mem_grow(l->ids, &l->capacity, l->count + 1, sizeof *l->ids);
+        l->ids[l->count++] = job->id;
     }
-    l->ids = mem_grow(l->ids, &l->capacity, l->count + 1, sizeof *l->ids);
-    l->ids[l->count++] = job->id;
-    return true;
+    l->stopped = clock_boot_us() >= l->stop_us;
+    return !l->stopped;
 }
 
 static int finish_all(struct pool *p, const struct leavers *l, struct error *err)
 {
+    if (l->count == 0)
+        return 0;
     if (queue_begin(p->queue, err) < 0)
         return -1;
     for (size_t i = 0; i < l->count; i++) {
@@ -67,26 +76,72 @@ static int finish_all(struct pool *p, const struct leavers *l, struct error *err
     return queue_commit(p->queue, err);
 }
 
+static int let_go(struct pool *p, const struct leavers *l, struct error *err)
+{
+    int result = finish_all(p, l, err);
+    if (l->count > 0)
+        fault_point("pool.left");
+    for (size_t i = 0; i < l->count && result == 0; i++) {
+        move_clean(p, l->ids[i]);
+        factory_note(p, l->ids[i].cluster);
+    }
+    return result;
+}
+
+static void begin_pass(struct pool *p)
+{
+    p->leave_step = 0;
+    p->leave_last = (struct job_id){ 0, 0 };
+}
+
+/* Goes on where the last slice stopped. */
+static int look_on(struct leavers *l, struct error *err)
+{
+    static const enum job_state finals[] = { JOB_COMPLETED, JOB_REMOVED };
+    struct pool *p = l->pool;
+    if (p->leave_step == 0 && p->leave_last.cluster == 0)
+        p->leave_some = false;
+    for (; p->leave_step < sizeof finals / sizeof finals[0]; p->leave_step++) {
+        if (queue_each_job_after(p->queue, p->leave_last, 1u << finals[p->leave_step], -1, ask, l, err) < 0)
+            return -1;
+        if (l->stopped)
+            return 0;
+        p->leave_last = (struct job_id){ 0, 0 };
+    }
+    return 0;
+}
+
 void leave_round(struct pool *p)
 {
     struct error err;
-    struct leavers l = { .pool = p };
-    struct queue_filter filter = { .states = 1u << JOB_COMPLETED | 1u << JOB_REMOVED, .id.proc = JOB_ALL_PROCS };
-    if (clock_boot_us() < p->leave_at_us)
+    int64_t now = clock_boot_us();
+    struct leavers l = { .pool = p, .stop_us = now + SLICE_US };
+    if (now < p->leave_at_us)
         return;
     p->leave_at_us = INT64_MAX;
-    int result = queue_each_job(p->queue, &filter, ask, &l, &err);
-    if (result == 0 && l.count > 0)
-        result = finish_all(p, &l, &err);
+    int result = look_on(&l, &err);
+    if (let_go(p, &l, result < 0 ? NULL : &err) < 0)
+        result = -1;
+    free(l.ids);
+    if (result == 0 && l.stopped) {
+        p->leave_at_us = clock_boot_us() + SOON_US;
+        pool_wake(p, p->leave_at_us);
+        return;
+    }
+    begin_pass(p);
     if (result < 0)
         log_error("finished jobs stay in the queue, trying again: %s", err.text);
-    if (l.count > 0)
-        fault_point("pool.left");
-    for (size_t i = 0; i < l.count && result == 0; i++) {
-        move_clean(p, l.ids[i]);
-        factory_note(p, l.ids[i].cluster);
-    }
-    if (result < 0 || l.some_stay)
+    if (result < 0 || p->leave_some)
         leave_watch(p);
-    free(l.ids);
+}
+
+void leave_look(struct pool *p, const struct queue_job *job)
+{
+    struct job_id id = job->id;
+    struct leavers l = { .pool = p, .ids = &id, .count = 1 };
+    struct error err;
+    if (!leave_stays(p, job) && let_go(p, &l, &err) < 0) {
+        log_error("job %d.%d stays in the queue, trying again: %s", id.cluster, id.proc, err.text);
+        leave_watch(p);
+    }
 }

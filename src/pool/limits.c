@@ -14,6 +14,18 @@ struct known_needs {
     struct policy_needs needs;
 };
 
+/* The place of a limit by its name: there may be one for each job. */
+struct known_place {
+    char *name;
+    int place;
+};
+
+static int compare_places(const void *a, const void *b)
+{
+    const struct known_place *x = a, *y = b;
+    return strcmp(x->name, y->name);
+}
+
 static int compare(const void *a, const void *b)
 {
     const struct known_needs *x = a, *y = b;
@@ -31,15 +43,20 @@ static const struct policy_limit *configured(const struct pool *p, const char *n
 /* The place of a limit in the list of those that are used, where it is put when it is new. */
 static int place_of(struct pool *p, const char *name)
 {
-    for (size_t i = 0; i < p->limits_used_count; i++)
-        if (strcmp(p->limits_used[i].name, name) == 0)
-            return (int)i;
+    struct known_place sought = { .name = (char *)name };
+    void *found = tfind(&sought, &p->known_places, compare_places);
+    if (found)
+        return (*(struct known_place **)found)->place;
     const struct policy_limit *set = configured(p, name);
     p->limits_used = mem_grow(p->limits_used, &p->limits_used_capacity, p->limits_used_count + 1, sizeof *p->limits_used);
     struct policy_limit *limit = &p->limits_used[p->limits_used_count];
     *limit = (struct policy_limit){ .most = set ? set->most : p->config.limit_default };
     memcpy(limit->name, name, strlen(name) + 1);
-    return (int)p->limits_used_count++;
+    struct known_place *known = mem_new(struct known_place);
+    *known = (struct known_place){ mem_dup(name), (int)p->limits_used_count++ };
+    if (!tsearch(known, &p->known_places, compare_places))
+        abort();
+    return known->place;
 }
 
 const struct policy_needs *limits_of_text(struct pool *p, const char *text)
@@ -98,8 +115,17 @@ static void free_known(void *node)
     free(known);
 }
 
+static void free_place(void *node)
+{
+    struct known_place *known = node;
+    free(known->name);
+    free(known);
+}
+
 void limits_close(struct pool *p)
 {
+    tdestroy(p->known_places, free_place);
+    p->known_places = NULL;
     tdestroy(p->known_needs, free_known);
     p->known_needs = NULL;
     free(p->limits_used);

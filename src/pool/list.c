@@ -42,7 +42,7 @@ static int find_events(struct event_query *q, int64_t after, struct job_id id, s
     struct pool *p = q->rq->pool;
     int64_t at_most = q->chosen.constraint ? LOOK_AT_MAX : q->left;
     q->seen = after;
-    if (queue_each_event(p->queue, after, id, at_most, add_event, q, err) < 0)
+    if (queue_each_event(p->queue, after, id, at_most, add_event, q, err) < 0 || patience_check(&q->chosen.patience, err) < 0)
         return -1;
     /* what was passed over need not be asked for again */
     ad_set_int(q->answer, "Last", q->chosen.constraint && q->seen > after ? q->seen : p->last_event);
@@ -155,7 +155,7 @@ static int sum_chosen(struct ledger_search *s, struct error *err)
     for (size_t i = 0; i < s->sums.count; i++)
         ad_append_ad(s->answer, "Ledger", s->sums.rows[i]);
     s->sums.count = 0;
-    return s->failed;
+    return s->failed < 0 ? -1 : patience_check(&s->chosen.patience, err);
 }
 
 static int ledger_of_chosen(struct request *rq, const struct queue_ledger_query *query, struct ad *answer, struct error *err)

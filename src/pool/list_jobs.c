@@ -26,6 +26,7 @@ struct row {
 struct job_query {
     struct request *rq;
     struct ad_expr *constraint, *sort;
+    struct patience patience;
     struct ad *names; /* what is wanted has a name in it; NULL = all */
     struct lean *lean; /* NULL = needs whole ads */
     int64_t limit, count, now;
@@ -63,7 +64,7 @@ static void add_reference(void *data, const char *name)
         ad_copy_attribute(c->some, name, c->all, name);
 }
 
-/* What was asked for, and what their expressions refer to: so that who gets them can evaluate them. */
+/* What was asked for, and what their expressions refer to: so that who gets them can evaluate them. All of it, where that is open. */
 static struct ad *project(const struct ad *all, const struct ad *names)
 {
     struct closure c = { .some = ad_new(), .all = all };
@@ -73,15 +74,19 @@ static struct ad *project(const struct ad *all, const struct ad *names)
     for (size_t i = 0; i < ad_count(c.some); i++) { /* it grows */
         buf_clear(&text);
         ad_print_expr(c.some, ad_name(c.some, i), &text);
+        if (references_are_open(buf_cstr(&text))) {
+            ad_free(c.some);
+            return ad_copy(all);
+        }
         references_each(buf_cstr(&text), add_reference, &c);
     }
     return c.some;
 }
 
-static bool is_wanted(const struct job_query *q, const struct ad *ad)
+static bool is_wanted(struct job_query *q, const struct ad *ad)
 {
     struct ad_scope scope = { .my = ad, .now = q->now };
-    return !q->constraint || ad_expr_true(q->constraint, &scope);
+    return !q->constraint || patience_true(&q->patience, q->constraint, &scope);
 }
 
 static size_t begin_row(struct job_query *q)
@@ -101,7 +106,7 @@ static void end_row(struct job_query *q, size_t from, const struct ad *ad)
     struct row *row = &q->rows[q->row_count];
     *row = (struct row){ .from = from, .len = q->out->len - from, .order = q->row_count };
     q->row_count++;
-    ad_expr_eval(q->sort, &scope, &row->key);
+    patience_value(&q->patience, q->sort, &scope, &row->key);
 }
 
 /* The job's whole ad. */
@@ -163,6 +168,8 @@ static bool add_job(void *data, const struct queue_job *job)
     if (result == 0 && q->out->full)
         result = error_set(q->err, ERR_LIMIT, "the answer would be longer than %zu MiB: ask for less, by attributes or limit",
                            q->out->max >> 20);
+    if (result == 0)
+        result = patience_check(&q->patience, q->err);
     q->failed = result < 0 ? -1 : 0;
     return result == 0 && (q->sort || q->limit == 0 || q->count < q->limit);
 }
@@ -223,7 +230,7 @@ static int compare_rows(const void *one, const void *two)
 static void begin_answer(struct job_query *q, struct buf *out)
 {
     struct request *rq = q->rq;
-    const char *owner = request_query(rq, "owner");
+    struct factory_query which = { .owner = request_query(rq, "owner"), .uid = rq->uid };
     auto_ad struct ad *head = ad_new();
     int64_t sum = 0;
     int count = 0;
@@ -234,10 +241,11 @@ static void begin_answer(struct job_query *q, struct buf *out)
     }
     ad_make_list(head, "Factories");
     for (const char *name; (name = rq->query(rq->source, "id", count)); count++)
-        if (job_id_parse(name, &id))
-            sum += id.proc == JOB_ALL_PROCS ? factory_list(rq->pool, id.cluster, owner, head, "Factories") : factory_will_make(rq->pool, id);
+        if (job_id_parse(name, &id) && (which.cluster = id.cluster) > 0)
+            sum += id.proc == JOB_ALL_PROCS ? factory_list(rq->pool, &which, head, "Factories") : factory_will_make(rq->pool, id);
+    which.cluster = 0;
     if (count == 0)
-        sum = factory_list(rq->pool, 0, owner, head, "Factories");
+        sum = factory_list(rq->pool, &which, head, "Factories");
     ad_set_int(head, "ToCome", sum);
     ad_print_json(head, out);
     out->len -= out->full ? 0 : 1; /* the closing brace */
@@ -279,6 +287,8 @@ static int parse_query(struct job_query *q, struct error *err)
     q->names = ad_new();
     if (parse_names(names, q->names, err) < 0)
         return -1;
+    if ((constraint && references_are_open(constraint)) || (sort && references_are_open(sort)))
+        return 0; /* only whole ads do */
     q->lean = lean_new(q->rq->pool, q->names);
     lean_also(q->lean, constraint);
     lean_also(q->lean, sort);

@@ -23,7 +23,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { AT_A_TIME = 4, TRIES_MAX = 3, TIMEOUT_US = 60000000, PAUSE_US = 60000000 };
+enum { AT_A_TIME = 4, LOOK_AT_MAX = 64, TRIES_MAX = 3, TIMEOUT_US = 60000000, PAUSE_US = 60000000 };
 enum { NEVER, ALWAYS, COMPLETE, ERROR }; /* JobNotification */
 
 struct notifier {
@@ -259,16 +259,18 @@ static bool is_running(const struct pool *p, int64_t seq)
     return x != NULL;
 }
 
-static void begin(struct pool *p, const struct queue_notice *n)
+/* Whether somebody is being told now; else the notice is settled. */
+static bool begin(struct pool *p, const struct queue_notice *n)
 {
     struct told t;
     struct error err = { 0 };
     int result = find_job(p, n->id, &t, &err);
-    if (result == 0 && !t.ad)
-        settle_or_say(p, n, NULL); /* the job is forgotten */
-    else if (result < 0 || start(p, n, &t, &err) < 0)
-        settle_or_say(p, n, err.text);
+    bool forgotten = result == 0 && !t.ad;
+    bool begun = result == 0 && t.ad && start(p, n, &t, &err) == 0;
+    if (!begun)
+        settle_or_say(p, n, forgotten ? NULL : err.text);
     ad_free(t.ad);
+    return begun;
 }
 
 static void wake_for_next(struct pool *p, int64_t now)
@@ -287,20 +289,22 @@ void notify_round(struct pool *p)
 {
     struct queue_notice n = { 0 };
     struct error err;
-    size_t running = end_late(p);
+    size_t running = end_late(p), looked_at = 0;
     int64_t now = clock_wall_us(), after = 0;
     int result = 0;
     if ((!p->notices && clock_boot_us() < p->notices_due_us) || p->stopping || !p->config.notify_command[0])
         return;
-    while (running < AT_A_TIME && (result = queue_next_notice(p->queue, after, now, &n, &err)) == 0) {
+    while (running < AT_A_TIME && looked_at < LOOK_AT_MAX && (result = queue_next_notice(p->queue, after, now, &n, &err)) == 0) {
         after = n.seq;
         if (is_running(p, n.seq))
             continue;
-        begin(p, &n);
-        running++;
+        running += begin(p, &n);
+        looked_at++;
     }
     if (result < 0)
         log_error("notices: %s", err.text);
-    if (running < AT_A_TIME || result != 0)
+    if (looked_at == LOOK_AT_MAX)
+        pool_wake(p, clock_boot_us());
+    else if (running < AT_A_TIME || result != 0)
         wake_for_next(p, now);
 }

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "job/references.h"
 #include "pool/pool.h"
 
 #include <stdio.h>
@@ -162,11 +163,11 @@ static void add_attribute(struct closure *c, const char *name)
     add_expr(c, ad_expr_of(c->full, name));
 }
 
-static bool calls_eval(const struct ad_expr *expr)
+static bool refers_to_anything(const struct ad_expr *expr)
 {
     auto_buf struct buf text = { 0 };
     ad_expr_print(expr, &text);
-    return strcasestr(buf_cstr(&text), "eval") != NULL; /* it may refer to anything */
+    return references_are_open(buf_cstr(&text));
 }
 
 static void follow(struct closure *c, const struct ad_expr *expr)
@@ -178,7 +179,7 @@ static void follow(struct closure *c, const struct ad_expr *expr)
     for (size_t i = 0; i < ad_count(c->full); i++)
         if (ad_expr_mentions(expr, ad_name(c->full, i)))
             add_attribute(c, ad_name(c->full, i));
-    c->common->whole = c->common->whole || calls_eval(expr);
+    c->common->whole = c->common->whole || refers_to_anything(expr);
 }
 
 static void start_closure(struct closure *c, const struct policy_rules *rules)

@@ -132,12 +132,14 @@ struct pool {
     struct active *active;
     struct policy_job *idle;
     size_t idle_count, idle_capacity;
+    bool idle_many;     /* between schedule_begin_many and schedule_end_many: */
+    size_t idle_sorted; /* the others come behind these and are not in order yet */
     struct waiting *waiting;
     size_t waiting_count, waiting_capacity;
     int64_t waiting_due_us; /* boot clock: the first of them is not due before */
     struct unsuited *unsuited;
     size_t unsuited_count, unsuited_capacity;
-    void *known_needs; /* see limits.c */
+    void *known_needs, *known_places; /* see limits.c */
     int plain_cluster;  /* the last one whose jobs start without conditions: see idle.c */
     struct policy_limit *limits_used;
     size_t limits_used_count, limits_used_capacity;
@@ -160,6 +162,9 @@ struct pool {
     size_t kept_count, kept_capacity;
     int64_t kept_disk_kb;
     int64_t leave_at_us;       /* boot clock: when finished jobs in the queue are looked at; INT64_MAX = there are none */
+    size_t leave_step;         /* how far that is, see leave.c: the state, */
+    struct job_id leave_last;  /* and the last job of it */
+    bool leave_some;           /* one is to be looked at again */
     struct notifier *notifiers;
     bool notices;              /* there may be some */
     int64_t notices_due_us;    /* boot clock: when there may be some again */
@@ -251,6 +256,9 @@ int fold_fence(struct pool *p, struct active *a, struct error *err);
 /* schedule.c */
 int schedule_load(struct pool *p, struct error *err);
 void schedule_add(struct pool *p, const struct queue_job *job);
+/* Around many calls of schedule_add: together they cost what one pass over the idle jobs does. */
+void schedule_begin_many(struct pool *p);
+void schedule_end_many(struct pool *p);
 void schedule_remove(struct pool *p, struct job_id id);
 void schedule_remove_many(struct pool *p, struct job_id *ids, size_t count); /* puts the ids into their order */
 void schedule_round(struct pool *p);
@@ -343,6 +351,15 @@ struct submitter {
 /* Within the caller's transaction: the job, which is the caller's to release, and its events. */
 int submit_add_job(const struct submitter *s, int proc, const struct ad *difference, struct queue_job *job, struct error *err);
 int submit_cluster(struct pool *p, uid_t uid, const struct ad *request, struct ad *answer, struct error *err);
+/* patience.c: what a request may spend on an expression that is evaluated for one job after the other, while everybody else waits.
+ * Begins with zeroes. When it is spent everything is false and undefined, and patience_check has the error. */
+struct patience {
+    int64_t spent_us;
+};
+bool patience_true(struct patience *patience, const struct ad_expr *expr, const struct ad_scope *scope);
+void patience_value(struct patience *patience, const struct ad_expr *expr, const struct ad_scope *scope, struct value *out);
+int patience_check(const struct patience *patience, struct error *err);
+
 /* What an expression decided about a job. */
 struct decision {
     struct job_id id;
@@ -366,6 +383,8 @@ bool pool_may(const struct pool *p, uid_t uid, uid_t owner);
 /* account.c: for whom a job's usage counts. Sets AccountingGroup, AcctGroup and AcctGroupUser in `into` (which may be `full`) as the whole
  * ad says; refuses names of others. */
 int account_set(uid_t uid, const char *owner, const struct ad *full, struct ad *into, struct error *err);
+/* Of a job that becomes somebody else's, perhaps: the group stays, and account_set says whose work it is. */
+void account_forget_user(struct ad *ad);
 /* The account's name, or NULL when usage counts for the owner alone. Borrowed from the ad. */
 const char *account_of(const struct ad *full);
 double account_factor(const struct ad *full); /* of an account that is new */
@@ -384,15 +403,20 @@ void factory_note(struct pool *p, int cluster);
 void factory_round(struct pool *p);
 bool factory_will_make(const struct pool *p, struct job_id id);
 bool factory_is(const struct pool *p, int cluster);
-/* That of a cluster, or (0) all, of an owner, or (NULL) of everybody, as ads (ClusterId, Owner, ToCome …) appended to the list of
- * `answer`. Returns how many jobs they are still to make. */
-int64_t factory_list(const struct pool *p, int cluster, const char *owner, struct ad *answer, const char *list);
+struct factory_query {
+    int cluster;       /* 0 = all */
+    const char *owner; /* NULL = everybody's */
+    uid_t uid;         /* who asks, and is not told others' reasons */
+};
+/* As ads (ClusterId, Owner, ToCome …) appended to the list of `answer`. Returns how many jobs they are still to make. */
+int64_t factory_list(const struct pool *p, const struct factory_query *query, struct ad *answer, const char *list);
 /* What a person asks of whole clusters. Within the transaction; *message says what was done. False: it does not concern it. */
 struct factory_order {
     const char *action; /* "hold", "release", "remove" */
     const char *reason;
     uid_t uid;
     const struct ad_expr *constraint; /* on the cluster's ad; NULL = the cluster is meant */
+    struct patience *patience;        /* for that */
 };
 int factory_act(struct pool *p, int cluster, const struct factory_order *order, const char **message, struct error *err);
 int factory_act_all(struct pool *p, const struct factory_order *order, int *count, struct error *err);
@@ -402,6 +426,8 @@ int kept_load(struct pool *p, struct error *err);
 void kept_free(struct pool *p);
 /* The stint's last record may say so: then KeptSandbox is set in the job's ad. */
 void kept_note(const struct active *a, const struct ad *record, struct ad *job);
+/* How much of the disk that the job asks for its own kept sandbox takes, which makes room when the job starts. */
+int64_t kept_disk(const struct pool *p, const struct queue_job *job);
 /* The job gave its slot back, got one, or is gone. */
 void kept_add(struct pool *p, const struct queue_job *job);
 void kept_remove(struct pool *p, struct job_id id);
@@ -411,6 +437,8 @@ bool leave_stays(struct pool *p, const struct queue_job *job);
 /* The job, which is in a final state, stays: it is looked at again. */
 void leave_watch(struct pool *p);
 void leave_round(struct pool *p);
+/* This one now, for it was edited. */
+void leave_look(struct pool *p, const struct queue_job *job);
 
 /* notify.c: tells owners by the command of the configuration. */
 bool notify_is_wanted(const struct ad *full); /* anything at all */

@@ -48,6 +48,7 @@ bool request_may_see(struct request *rq, struct job_id id, struct request_job *l
  * `chosen` lives; begin with zeroes. */
 struct chosen {
     struct ad_expr *constraint; /* NULL = every job */
+    struct patience patience;
     int64_t now;
     struct {
         struct job_id id;

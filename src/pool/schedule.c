@@ -19,7 +19,7 @@
 
 #define REQUEST_MAX (INT64_C(1) << 40)
 #define NICE_PRIORITY (INT64_C(1) << 40) /* more than any two priorities differ */
-enum { STARTS_MAX = 64, MATCHES_MAX = 512, MATCHING_US = 50000, SET_ASIDE_US = 5000000, HOLD_MISSED = 20 };
+enum { STARTS_MAX = 64, MATCHES_MAX = 512, MATCHING_US = 50000, SET_ASIDE_US = 5000000, HOLD_MISSED = 20, LOOK_AGAIN_US = 300000000 };
 
 /* ---- what a job asks for ---- */
 
@@ -258,8 +258,11 @@ static int grant_batch(struct pool *p, const struct policy_job *taken, size_t co
         result = queue_commit(p->queue, err);
     else
         queue_rollback(p->queue);
-    for (size_t i = 0; i < b->count && result < 0; i++)
+    for (size_t i = 0; i < b->count && result < 0; i++) {
+        if (b->actives[i])
+            kept_add(p, &b->jobs[i]);
         active_drop(p, b->actives[i]);
+    }
     return result;
 }
 
@@ -318,14 +321,20 @@ static bool may_start(void *data, size_t index)
     return false;
 }
 
-static void hold_missed(struct pool *p, struct job_id id)
+/* All of a round are one transaction: after a night in which the pool was down there may be many. */
+static void hold_missed(struct pool *p, const struct job_id *ids, size_t count)
 {
-    struct decision decision = {
-        .id = id, .event = JOB_EVENT_HOLD, .cause = "hold", .code = HOLD_MISSED, .reason = "Job missed deferred execution time",
-    };
     struct error err;
-    if (actions_decide(p, &decision, 1, &err) < 0)
-        log_error("job %d.%d missed its time, and can not be held: %s", id.cluster, id.proc, err.text);
+    if (count == 0)
+        return;
+    struct decision *decisions = mem_zero(count, sizeof *decisions);
+    for (size_t i = 0; i < count; i++)
+        decisions[i] = (struct decision){
+            .id = ids[i], .event = JOB_EVENT_HOLD, .cause = "hold", .code = HOLD_MISSED, .reason = "Job missed deferred execution time",
+        };
+    if (actions_decide(p, decisions, count, &err) < 0)
+        log_error("%zu job%s missed the time to start, and can not be held: %s", count, count == 1 ? "" : "s", err.text);
+    free(decisions);
 }
 
 static void put_aside(struct pool *p, const struct policy_job *job, const struct refusal *refusal)
@@ -334,7 +343,7 @@ static void put_aside(struct pool *p, const struct policy_job *job, const struct
     if (refusal->failed)
         idle_wait(p, job, SET_ASIDE_US, false);
     else if (match->result == MATCH_LATER)
-        idle_wait(p, job, match->wait_us, true);
+        idle_wait(p, job, match->wait_us < LOOK_AGAIN_US ? match->wait_us : LOOK_AGAIN_US, true); /* the wall clock may be set */
     else if (match->result == MATCH_MISSED)
         idle_wait(p, job, SET_ASIDE_US, true); /* in case that it can not be held now */
     else
@@ -344,25 +353,21 @@ static void put_aside(struct pool *p, const struct policy_job *job, const struct
 /* Takes those that may not start out of the order. */
 static void settle_refusals(struct pool *p, const struct trial *t)
 {
-    struct policy_job *missed = NULL;
-    size_t kept = 0, next = 0, missed_count = 0, capacity = 0;
+    struct job_id missed[MATCHES_MAX];
+    size_t kept = 0, next = 0, missed_count = 0;
     for (size_t i = 0; i < p->idle_count && t->refused_count > 0; i++) {
         if (next == t->refused_count || t->refused[next].index != i) {
             p->idle[kept++] = p->idle[i];
             continue;
         }
         put_aside(p, &p->idle[i], &t->refused[next]);
-        if (t->refused[next].match.result == MATCH_MISSED) {
-            missed = mem_grow(missed, &capacity, missed_count + 1, sizeof *missed);
-            missed[missed_count++] = p->idle[i];
-        }
+        if (t->refused[next].match.result == MATCH_MISSED)
+            missed[missed_count++] = p->idle[i].id;
         next++;
     }
     if (t->refused_count > 0)
         p->idle_count = kept;
-    for (size_t i = 0; i < missed_count; i++)
-        hold_missed(p, missed[i].id);
-    free(missed);
+    hold_missed(p, missed, missed_count);
 }
 
 /* Which jobs to start now, of which there is room for. */
@@ -386,6 +391,7 @@ static size_t plan(struct pool *p, struct policy_job taken[STARTS_MAX])
 void schedule_round(struct pool *p)
 {
     struct policy_job taken[STARTS_MAX];
+    struct job_id started[STARTS_MAX];
     struct error err;
     idle_take_waiting(p);
     if (!p->schedule || p->stopping || p->vacating)
@@ -407,7 +413,8 @@ void schedule_round(struct pool *p)
     }
     fault_point("pool.granted");
     for (size_t i = 0; i < count; i++)
-        schedule_remove(p, b->jobs[i].id);
+        started[i] = b->jobs[i].id;
+    schedule_remove_many(p, started, count);
     for (size_t i = 0; i < count; i++)
         start(p, b->actives[i], b->grants[i]);
     p->schedule = p->schedule || count == STARTS_MAX;

@@ -296,7 +296,9 @@ int submit_cluster(struct pool *p, uid_t uid, const struct ad *request, struct a
         factory_keep(p, &s.factory);
         factory_round(p);
     } else {
+        schedule_begin_many(p);
         queue_each_job(p->queue, &filter, take_up, p, &ignored);
+        schedule_end_many(p);
     }
     ad_set_int(answer, "ClusterId", s.by.number);
     ad_set_int(answer, "Jobs", s.count);

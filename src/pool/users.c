@@ -1,5 +1,6 @@
 /* What the pool's owner changes about a user: POST /v1/users. */
 #include "base/clock.h"
+#include "base/mem.h"
 #include "pool/request.h"
 
 #include <math.h>
@@ -10,16 +11,18 @@ struct search {
     const struct ad *set;
     struct request *rq;
     struct error *err;
-    struct queue_usage found[256];
-    size_t count;
+    struct queue_usage *found;
+    size_t count, capacity;
     size_t users; /* of them; behind them accounting groups */
 };
 
 static void find(void *data, const struct queue_usage *usage)
 {
     struct search *s = data;
-    if ((!s->owner || strcmp(s->owner, usage->owner) == 0) && s->count < sizeof s->found / sizeof s->found[0])
-        s->found[s->count++] = *usage;
+    if (s->owner && strcmp(s->owner, usage->owner) != 0)
+        return;
+    s->found = mem_grow(s->found, &s->capacity, s->count + 1, sizeof *s->found);
+    s->found[s->count++] = *usage;
 }
 
 static int check(const struct ad *set, struct error *err)
@@ -61,20 +64,27 @@ static int change_all(struct search *s, struct error *err)
     return queue_commit(queue, err);
 }
 
+static int find_and_change(struct search *s, struct error *err)
+{
+    struct queue *queue = s->rq->pool->queue;
+    if (check(s->set, err) < 0 || queue_each_usage(queue, find, s, err) < 0)
+        return -1;
+    s->users = s->count;
+    if (queue_each_account(queue, find, s, err) < 0)
+        return -1;
+    if (s->owner && s->count == 0)
+        return error_set(err, ERR_INVALID, "nobody called '%s' has used this pool", s->owner);
+    return change_all(s, err);
+}
+
 int users_change(struct request *rq, struct ad *answer, struct error *err)
 {
     struct search s = { .owner = ad_string(rq->input, "Owner", NULL), .set = rq->input, .rq = rq, .err = err };
     if (!request_is_master(rq))
         return error_set(err, ERR_DENIED, "only '%s' may change what users get of this pool", rq->pool->owner.name);
-    if (check(rq->input, err) < 0 || queue_each_usage(rq->pool->queue, find, &s, err) < 0)
-        return -1;
-    s.users = s.count;
-    if (queue_each_account(rq->pool->queue, find, &s, err) < 0)
-        return -1;
-    if (s.owner && s.count == 0)
-        return error_set(err, ERR_INVALID, "nobody called '%s' has used this pool", s.owner);
-    if (change_all(&s, err) < 0)
-        return -1;
-    ad_set_int(answer, "Changed", (int64_t)s.count);
-    return 0;
+    int result = find_and_change(&s, err);
+    free(s.found);
+    if (result == 0)
+        ad_set_int(answer, "Changed", (int64_t)s.count);
+    return result;
 }

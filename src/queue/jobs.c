@@ -45,6 +45,8 @@ static const char sql_count[] = "SELECT state, count(*) FROM job GROUP BY state"
 #define MATCHES " id BETWEEN ?1 AND ?2 AND (?3 IS NULL OR owner = ?3) AND (?4 IS NULL OR (?4 >> state) & 1) AND state >= ?6 "
 static const char sql_each[] = "SELECT " COLUMNS " FROM job WHERE" MATCHES "ORDER BY id LIMIT ?5";
 static const char sql_each_after[] = "SELECT " COLUMNS " FROM job NOT INDEXED WHERE id > ?1 AND (?2 >> state) & 1 ORDER BY id LIMIT ?3";
+static const char sql_each_in_state_after[] =
+    "SELECT " COLUMNS " FROM job INDEXED BY job_state WHERE id > ?1 AND state = ?2 ORDER BY id LIMIT ?3";
 static const char sql_each_in_states[] =
     "SELECT " COLUMNS " FROM job INDEXED BY job_state WHERE" MATCHES "ORDER BY id LIMIT ?5";
 static const char sql_each_past[] = "SELECT " COLUMNS " FROM past NOT INDEXED WHERE" MATCHES "ORDER BY seq DESC LIMIT ?5";
@@ -364,10 +366,11 @@ int queue_each_job_after(struct queue *queue, struct job_id after, uint32_t stat
                          bool (*fn)(void *data, const struct queue_job *job), void *data, struct error *err)
 {
     auto_statement struct statement st = { 0 };
-    if (statement_open(queue, sql_each_after, &st, err) < 0)
+    bool one = states && (states & (states - 1)) == 0;
+    if (statement_open(queue, one ? sql_each_in_state_after : sql_each_after, &st, err) < 0)
         return -1;
     bind_int(&st, queue_key(after));
-    bind_int(&st, states);
+    bind_int(&st, one ? (int64_t)__builtin_ctz(states) : (int64_t)states);
     bind_int(&st, limit);
     return each_job(&st, false, fn, data, err);
 }

@@ -55,9 +55,10 @@ void record_note(struct runner *r, const char *text)
 /* Whether the job will be held after its end is the pool's to say, so only one that leaves for another job loses its sandbox here. */
 bool record_kept(const struct runner *r, struct ad *record)
 {
-    bool held = strcmp(ad_string(record, "Outcome", ""), "held") == 0;
+    const char *outcome = ad_string(record, "Outcome", "");
+    bool held = strcmp(outcome, "held") == 0, completed = strcmp(outcome, "completed") == 0;
     bool evicted = r->leaving.set && !held && strcmp(r->leaving.cause, "hold") != 0;
-    if (evicted || !ad_bool(ad_ad(r->grant, "Job"), "KeepSandbox", false))
+    if (evicted || completed || !ad_bool(ad_ad(r->grant, "Job"), "KeepSandbox", false))
         return false;
     ad_set_string(record, "KeptSandbox", r->stint_name);
     return true;

@@ -100,8 +100,7 @@ static void end_by_itself(struct runner *r, const char *reason)
         ad_set_int(record, "HoldSubCode", r->verdict.subcode);
     }
     fault_point("runner.end");
-    end_record(r, record, outcome, held ? "hold" : outcome, held ? r->verdict.reason : reason);
-    stop_loop(r, false);
+    stop_loop(r, end_record(r, record, outcome, held ? "hold" : outcome, held ? r->verdict.reason : reason));
 }
 
 static void end_held(struct runner *r, int code, int subcode, const char *reason, bool deliverable)

@@ -589,7 +589,8 @@ check_everything() {
     place=$(mktemp -d /tmp/stint-ckpt.XXXXXX)
     chmod 755 "$place"
     export STINT_DIR=$place/pool
-    counting
+    counting "accounting_group = physics"
+    is "$id" AccountingGroup "physics.$(id -un)"
     stint ckpt export "$id@3" -o "$place/a.tar"
     chmod 600 "$place/a.tar"
     other() { (cd / && setpriv --reuid nobody --regid nogroup --clear-groups -- env HOME=/ "$stint" "$@"); }
@@ -618,6 +619,10 @@ check_everything() {
     other ckpt import "$place/a.tar" >out
     imported=$(sed -n 's/^job \([^ ]*\) .*/\1/p' out)
     is "$imported" Owner nobody
+    is "$imported" AccountingGroup physics.nobody
+    run other clone "$imported" 'AcctGroupUser="root"'
+    [ "$status" = 1 ]
+    [[ "$output" == *"can not let 'root' be charged"* ]]
     mkdir "$place/theirs" "$place/mine"
     chown nobody "$place/theirs"
     other ckpt extract "$imported" -C "$place/theirs"

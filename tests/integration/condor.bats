@@ -128,6 +128,21 @@ EOF
     [ "$(condor_q -long | grep -c '^$')" = 2 ]
 }
 
+@test "what narrows a choice counts for clusters, and -held for single jobs too" {
+    submit_files
+    condor_submit held.sub -queue 3 >/dev/null
+    condor_submit held.sub -append 'hold = false' -append 'request_cpus = 1000' -queue 3 >/dev/null
+    [ "$(condor_rm -constraint 'ProcId == 1 // the middle one' 1 | head -n 1)" = "All jobs matching constraint (ClusterId == 1) && (ProcId == 1 // the middle one" ]
+    [ "$(condor_q -af:j JobStatus | tr '\n' ' ')" = "1.0 5 1.2 5 2.0 1 2.1 1 2.2 1 " ]
+    run condor_rm -held 2 2.1
+    [ "$status" -eq 1 ]
+    [ "$(condor_rm -held 1.2)" = "All held jobs matching constraint (ClusterId == 1 && ProcId == 2) && (JobStatus == 5) have been marked for removal" ]
+    [ "$(condor_rm -held)" = "All held jobs have been marked for removal" ]
+    [ "$(condor_q -af:j JobStatus | tr '\n' ' ')" = "2.0 1 2.1 1 2.2 1 " ]
+    condor_rm -constraint 'ProcId == 7' 2.2 2>&1 | grep -q '^condor_rm: the constraint does not count for 2.2, which is a single job$'
+    [ "$(condor_q -af:j JobStatus | tr '\n' ' ')" = "2.0 1 2.1 1 " ]
+}
+
 @test "jobs are held, released, vacated and removed with HTCondor's words" {
     submit_files
     condor_submit held.sub -queue 4 >/dev/null
@@ -185,6 +200,16 @@ Job 1.2 marked for removal" ]
     condor_wait -status -wait 60 job.log 1.0 >out
     [ "$(grep -v executing out | xargs)" = "1.0.0 submitted 1.0.0 completed All jobs done." ]
     condor_wait -echo job.log | grep -q '^005 (001.000.000) '
+    for id in 003.002 003.000 002.007 003.001; do
+        printf '000 (%s.000) 2026-11-26 07:00:00 Job submitted from host: <x>\n...\n' $id
+    done >mixed.log
+    for id in 002.007 003.002 003.001; do
+        printf '009 (%s.000) 2026-11-26 07:00:01 Job was aborted.\n...\n' $id
+    done >>mixed.log
+    [ "$(condor_wait -num 3 mixed.log)" = "Specified number of jobs (3) done." ]
+    run condor_wait -wait 0 mixed.log 3
+    [ "$output" = "Time expired." ]
+    [ "$(condor_wait -wait 60 mixed.log 3.1)" = "All jobs done." ]
     run condor_wait job.log 2
     [ "$status" = 1 ]
     [[ "$output" == *"does not mention that job"* ]]
@@ -220,6 +245,8 @@ Job 1.2 marked for removal" ]
     condor_userprio -all | grep -q "^$(id -un) "
     condor_userprio -setfactor "$(id -un)@here" 7 >/dev/null
     [ "$(condor_userprio -af Name PriorityFactor)" = "$(id -un) 7.0" ]
+    run condor_userprio -setaccum "$(id -un)" 1e20
+    [ "$status" -eq 1 ]
     condor_userprio -resetusage "$(id -un)" >/dev/null
     [ "$(condor_userprio -allusers -af AccumulatedUsage)" = 0.0 ]
 }

@@ -124,6 +124,11 @@ fails() {
     fails "command line:2: 'nonsense here' is no statement" a.sub -a 'log = l' -a 'nonsense here' -queue
 }
 
+@test "two queue statements of the command line" {
+    fails "the command line has two 'queue' statements" executable=/bin/true -a queue -append ' Queue 2'
+    fails "the command line has two 'queue' statements" executable=/bin/true -a queue -queue 2
+}
+
 @test "standard input: the file when none is named, or the items" {
     [ "$(printf 'executable = /bin/echo\narguments = $(x)\nqueue x in (1 2)\n' | args | xargs)" = "1 2" ]
     [ "$(printf 'a\nb\n' | args executable=/bin/echo 'arguments=$(x)' -queue x from - | xargs)" = "a b" ]
@@ -163,6 +168,17 @@ fails() {
     fails "is longer than 64 MiB" executable=/bin/true -queue "x from echo \$\$ >pid; sh -c 'echo \$\$ >child; exec cat /dev/zero' |"
     wait_for "the shell's end" gone "$(cat pid)"
     wait_for "its child's end" gone "$(cat child)"
+    rm child
+    "$stint" submit --dry-run executable=/bin/true -queue "x from sh -c 'echo \$\$ >child; exec sleep 300' |" &
+    wait_for "the command" test -s child
+    kill -TERM $!
+    wait_for "the command's end" gone "$(cat child)"
+}
+
+@test "a command that closes its output is waited for all the same" {
+    "$stint" submit --dry-run executable=/bin/true 'arguments=$(x)' -queue 'x from seq 2; exec >&-; sleep 0.3; : >late |' >/dev/null
+    [ -e late ]
+    fails "failed with exit code 3" executable=/bin/true -queue 'x from seq 2; exec >&-; sleep 0.1; exit 3 |'
 }
 
 @test "lines that are too long, bytes that are no text" {

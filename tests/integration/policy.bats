@@ -92,7 +92,7 @@ sleeper=('executable = /bin/sleep' 'arguments = 1000' 'transfer_executable = fal
     wait_state "$id" held
     held_with 3 0
     [[ "$(attr "$id" HoldReason)" == "The job attribute PeriodicHold expression '"*"' evaluated to TRUE" ]]
-    go "${sleeper[@]}" 'periodic_vacate = NumVacates == 0' 'periodic_remove = NumVacates > 0 && NumJobStarts > 1 && JobStatus == 2' 'periodic_remove_reason = "enough"'
+    go "${sleeper[@]}" 'periodic_vacate = NumVacates == 0 && NumJobStarts > 0' 'periodic_remove = NumVacates > 0 && NumJobStarts > 1 && JobStatus == 2' 'periodic_remove_reason = "enough"'
     wait_state "$id" removed
     is "$id" RemoveReason enough
     is "$id" NumVacates 2

@@ -296,3 +296,20 @@ request_disk = 2 GB"
     wait_for "the sandbox to go" test ! -e "$STINT_DIR/jobs/$id/stint.1"
     [ -z "$(attr "$id" KeptSandbox)" ]
 }
+
+@test "keep_sandbox: a job that on_exit_hold holds keeps its sandbox, one that is done and stays in the queue has none" {
+    plain a 'keep_sandbox = true' 'on_exit_hold = ExitCode == 3' "arguments = \"-c 'echo 1 >trace; exit 3'\"" 'executable = /bin/sh'
+    id=$(submit a.sub)
+    wait_state "$id" held
+    kept=$(attr "$id" KeptSandbox)
+    [ -e "$kept/trace" ]
+    [ "$(stint pool status --json | jq .DiskKept)" -gt 0 ]
+    plain b 'keep_sandbox = true' 'leave_in_queue = true'
+    other=$(submit b.sub)
+    stint wait -q "$other"
+    is "$other" JobState completed
+    [ -z "$(attr "$other" KeptSandbox)" ]
+    stint rm "$id" "$other"
+    wait_for "the sandbox to go" test ! -e "$kept"
+    [ "$(stint pool status --json | jq .DiskKept)" = 0 ]
+}

@@ -53,6 +53,7 @@ static void formats_are_printf_s_but_for_what_would_be_dangerous(void **state)
         { { "%v ", "Cmd", "%V ", "Cmd", "%r", "Size" }, "/bin/a b \"/bin/a b\" MY.Prio * 2" },
         { { "%d", "Size" }, "-10" },
         { { "%T", "Wall" }, "1+02:03:04" },
+        { { "%T ", "-5", "%T", "9223372036854775807" }, "0+00:00:00 106751991+04:00:54" },
         { { "%s", "Nothing", "%d", "Cmd", "x", "Nothing" }, "x" },
         { { "%v", "Nothing" }, "undefined" },
         { { "100%% of %d", "ClusterId" }, "100% of 7" },
@@ -146,6 +147,7 @@ static void references_are_names_outside_texts(void **state)
         { "A && B", "A B " },                { "\"A\" == B", "B " },        { "\"a\\\"C\" + B", "B " },
         { "MY.A.b", "MY A b MY.A.b " },      { "'odd name' > 3", "odd name " }, { "1e5 + 0xAB + 3.5", "" },
         { "\"open", "" },                    { "a[3].b", "a b " },          { "", "" },
+        { "a /* it's \" */ + b", "a b " },   { "a // 'x\n+ b", "a b " },    { "a / b", "a b " },
     };
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
@@ -153,6 +155,17 @@ static void references_are_names_outside_texts(void **state)
         references_each(cases[i].expr, add_name, &names);
         assert_string_equal(buf_cstr(&names), cases[i].names);
     }
+}
+
+static void references_are_open_where_a_text_or_a_whole_ad_is_evaluated(void **state)
+{
+    static const char *const open[] = { "eval(\"A\")", "1 + EVAL ( A )", "MY[\"A\"]", "size(my) > 3", "[ x = PARENT ].x.A", "unresolved(A)" };
+    static const char *const closed[] = { "MY.A + TARGET.B", "\"eval(A)\"", "evaluated", "evalInEachContext(A, B)", "'my'", "A[3]", "1 // eval" };
+    (void)state;
+    for (size_t i = 0; i < COUNT(open); i++)
+        assert_true(references_are_open(open[i]));
+    for (size_t i = 0; i < COUNT(closed); i++)
+        assert_false(references_are_open(closed[i]));
 }
 
 static struct json_slice slice(const char *text)
@@ -218,6 +231,7 @@ int main(void)
         cmocka_unit_test(values_are_separated_as_their_letters_say),
         cmocka_unit_test(what_is_needed_of_the_pool_is_what_expressions_mention),
         cmocka_unit_test(references_are_names_outside_texts),
+        cmocka_unit_test(references_are_open_where_a_text_or_a_whole_ad_is_evaluated),
         cmocka_unit_test(json_is_walked_through_member_by_member),
         cmocka_unit_test(what_is_no_json_ends_the_walk),
     };

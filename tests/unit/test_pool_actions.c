@@ -213,6 +213,82 @@ static void a_removed_jobs_directory_goes(void **state)
     assert_string_equal(ad_string(event, "Reason", ""), reason);
 }
 
+/* A job that stayed behind its end, with a directory; `path` is that of its sandbox. */
+static int job_that_stays(struct fixture *f, char **path)
+{
+    int cluster = fixture_submit(f, 1, "\"LeaveJobInQueue\":true");
+    *path = mem_printf("%s/%d.0/stint.1/work", f->pool.jobs_path, cluster);
+    auto_close int dir = file_make_dirs(*path, 0700, &f->err);
+    assert_true(dir >= 0);
+    ad_free(ask(f, "remove", cluster));
+    assert_int_equal(access(*path, F_OK), 0);
+    return cluster;
+}
+
+static bool is_in_queue(struct fixture *f, int cluster)
+{
+    struct queue_job job = { 0 };
+    int result = queue_get_job(f->pool.queue, (struct job_id){ cluster, 0 }, &job, &f->err);
+    queue_job_release(&job);
+    assert_true(result >= 0);
+    return result == 0;
+}
+
+static void what_stayed_in_the_queue_is_cleaned_up_when_it_is_taken_away(void **state)
+{
+    struct fixture *f = *state;
+    auto_free char *path = NULL;
+    int cluster = job_that_stays(f, &path);
+    ad_free(ask(f, "remove", cluster));
+    assert_false(is_in_queue(f, cluster));
+    assert_int_equal(access(path, F_OK), -1);
+}
+
+static void an_edit_lets_only_its_own_job_go(void **state)
+{
+    struct fixture *f = *state;
+    auto_free char *path = NULL, *other = NULL;
+    int cluster = job_that_stays(f, &path), second = job_that_stays(f, &other);
+    auto_ad struct ad *edit = from_json("{\"Set\":{\"LeaveJobInQueue\":false}}");
+    assert_ok(actions_edit(&f->pool, f->me, (struct job_id){ cluster, 0 }, edit, &f->err), f->err);
+    assert_false(is_in_queue(f, cluster));
+    assert_int_equal(access(path, F_OK), -1);
+    assert_true(is_in_queue(f, second));
+    assert_int_equal(access(other, F_OK), 0);
+}
+
+/* A pass has more than one slice, and comes to its end. */
+static void those_that_stayed_go_when_their_time_has_come(void **state)
+{
+    struct fixture *f = *state;
+    enum { MANY = 1500 };
+    auto_free char *staying = NULL;
+    int other = job_that_stays(f, &staying), cluster = fixture_submit(f, MANY, "\"LeaveJobInQueue\":true,\"JobStatus\":5"), rounds = 0;
+    int64_t counts[JOB_STATE_COUNT];
+    assert_ok(queue_begin(f->pool.queue, &f->err), f->err);
+    for (int i = 0; i < MANY; i++) {
+        struct queue_job job = fixture_get(f, cluster, i);
+        job.state = i % 2 ? JOB_COMPLETED : JOB_REMOVED;
+        if (i != 1)
+            ad_set_bool(job.ad, "LeaveJobInQueue", false);
+        assert_ok(queue_put_job(f->pool.queue, &job, &f->err), f->err);
+        queue_job_release(&job);
+    }
+    assert_ok(queue_commit(f->pool.queue, &f->err), f->err);
+    do {
+        f->pool.leave_at_us = 0;
+        leave_round(&f->pool);
+        assert_ok(queue_count_cluster(f->pool.queue, cluster, counts, &f->err), f->err);
+    } while (counts[JOB_COMPLETED] + counts[JOB_REMOVED] > 1 && ++rounds < MANY);
+    assert_int_equal(counts[JOB_COMPLETED], 1);
+    assert_true(is_in_queue(f, other));
+    while (f->pool.leave_step > 0 || f->pool.leave_last.cluster > 0) {
+        f->pool.leave_at_us = 0;
+        leave_round(&f->pool);
+    }
+    assert_true(f->pool.leave_some && f->pool.leave_at_us < INT64_MAX);
+}
+
 static void stopping_with_vacate_asks_everybody(void **state)
 {
     struct fixture *f = *state;
@@ -466,6 +542,9 @@ int main(void)
         TEST(a_hold_has_its_reason_and_a_release_forgets_it),
         TEST(without_a_reason_it_is_who_asked),
         TEST(a_removed_jobs_directory_goes),
+        TEST(what_stayed_in_the_queue_is_cleaned_up_when_it_is_taken_away),
+        TEST(an_edit_lets_only_its_own_job_go),
+        TEST(those_that_stayed_go_when_their_time_has_come),
         TEST(stopping_with_vacate_asks_everybody),
         TEST(a_cluster_means_all_its_jobs),
         TEST(each_job_gets_its_own_answer),

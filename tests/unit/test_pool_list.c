@@ -118,6 +118,10 @@ static void a_projection_has_what_its_expressions_refer_to(void **state)
     const struct ad *job = ad_list_ad(answer, "Jobs", 0);
     assert_true(ad_has(job, "Twice") && ad_has(job, "RequestCpus"));
     assert_int_equal(ad_count(job), 2);
+    int cluster = fixture_submit(f, 1, "\"Open\":\"\\/Expr(MY[strcat(\\\"Job\\\", \\\"Prio\\\")] + 1)\\/\",\"JobPrio\":7");
+    auto_free char *query = mem_printf("attributes=Open;id=%d.0", cluster);
+    auto_ad struct ad *all = get(f, "/v1/jobs", query);
+    assert_int_equal(ad_int(ad_list_ad(all, "Jobs", 0), "JobPrio", 0), 7);
 }
 
 static void constraints_see_all_of_a_job(void **state)
@@ -138,6 +142,9 @@ static void constraints_see_all_of_a_job(void **state)
             { "JobBatchName+==+\"SWEEP\"", "2.0 2.1" },
             { "false", "" },
             { "size(L)+==+2+&&+ProcId+==+2", "1.2" },
+            { "MY[\"JobPrio\"]+==+9", "1.1" },
+            { "eval(strcat(\"Job\",+\"Prio\"))+==+9", "1.1" },
+            { "size(MY)+>+8+&&+ProcId+==+2", "1.2" },
         };
         for (size_t i = 0; i < COUNT(cases); i++) {
             auto_free char *query = mem_printf("constraint=%s%s", cases[i].constraint, some ? ";attributes=ClusterId,ProcId" : "");
@@ -259,6 +266,42 @@ static void only_the_owner_changes_what_users_get(void **state)
     f->pool.machine_wide = false;
 }
 
+/* Each evaluation is bounded; so are many of them. */
+static void a_dear_expression_does_not_hold_the_pool_up(void **state)
+{
+    static const char dear[] = "regexp(\"(a|aa){1,}$\",\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab\")";
+    struct fixture *f = *state;
+    auto_free char *query = mem_printf("constraint=%s", dear);
+    fixture_submit(f, 2000, "");
+    auto_ad struct ad *list = get(f, "/v1/jobs", query);
+    assert_null(list);
+    assert_int_equal(f->err.kind, ERR_LIMIT);
+    assert_non_null(strstr(f->err.text, "make it simpler"));
+    auto_ad struct ad *request = ad_new(), *answer = ad_new();
+    ad_set_string(request, "Action", "hold");
+    ad_set_string(request, "Constraint", dear);
+    assert_int_equal(actions_run(&f->pool, f->me, request, answer, &f->err), -1);
+    assert_int_equal(f->err.kind, ERR_LIMIT);
+    assert_jobs(f, "limit=1", "1.0");
+}
+
+/* ---- what makes jobs ---- */
+
+static void why_a_cluster_makes_no_jobs_is_its_owners_to_know(void **state)
+{
+    struct fixture *f = *state;
+    int cluster = fixture_submit(f, 4, "\"JobMaterializeLimit\":1");
+    auto_free char *hold = mem_printf("{\"Action\":\"hold\",\"Jobs\":[\"%d\"],\"Reason\":\"a secret\"}", cluster);
+    auto_ad struct ad *request = from_json(hold), *said = ad_new();
+    assert_ok(actions_run(&f->pool, f->me, request, said, &f->err), f->err);
+    f->pool.machine_wide = true;
+    auto_ad struct ad *own = get_as(f, f->me, "/v1/jobs", ""), *others = get_as(f, 54321, "/v1/jobs", "");
+    assert_string_equal(ad_string(ad_list_ad(own, "Factories", 0), "JobMaterializePauseReason", ""), "a secret");
+    assert_int_equal(ad_int(ad_list_ad(others, "Factories", 0), "JobMaterializePaused", 0), 1);
+    assert_false(ad_has(ad_list_ad(others, "Factories", 0), "JobMaterializePauseReason"));
+    assert_int_equal(ad_int(others, "ToCome", 0), 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -270,6 +313,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(events_and_sums_are_those_of_jobs_that_are_meant, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(strangers_do_not_learn_by_constraints_what_is_not_shown, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(only_the_owner_changes_what_users_get, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_dear_expression_does_not_hold_the_pool_up, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(why_a_cluster_makes_no_jobs_is_its_owners_to_know, fixture_setup, fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

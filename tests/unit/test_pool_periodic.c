@@ -41,6 +41,7 @@ static void the_short_way_says_what_the_whole_ad_says(void **state)
         "CheckpointAge > 0", "isUndefined(CheckpointAge)", "LastCkptTime =?= undefined", "MemoryUsage =?= undefined", "eval(\\\"JobStatus\\\") == 1",
         "regexp(\\\"^/bin\\\", Cmd)", "Missing || true", "Missing > 1", "StintNumber == 0", "ProcId == 0", "ifThenElse(A > 3, JobStatus == 1, false)",
         "NumJobCompletions == 0 && RemoteWallClockTime == 0", "CommittedTime == 0", "member(A, {1, 4})", "Nested.Inner == 2", "ServerTime == CurrentTime",
+        "MY[\\\"JobPrio\\\"] == 3", "[ x = PARENT ].x[\\\"JobStatus\\\"] == 1", "size(MY) > 12",
     };
     for (size_t i = 0; i < COUNT(exprs); i++) {
         auto_free char *more = mem_printf("\"A\":4,\"B\":3,\"Near\":\"\\/Expr(A + 1)\\/\",\"Far\":\"\\/Expr(Near == 5 && JobStatus == 1)\\/\",\"JobPrio\":3,"

@@ -84,6 +84,29 @@ static void a_restarted_pool_has_the_same_order(void **state)
     assert_idle(f, buf_cstr(&before));
 }
 
+static void assert_in_order(struct fixture *f, size_t count)
+{
+    assert_int_equal(f->pool.idle_count, count);
+    for (size_t i = 1; i < count; i++)
+        assert_true(policy_compare(&f->pool.idle[i - 1], &f->pool.idle[i]) < 0);
+}
+
+/* Behind, before and between those that are there. */
+static void what_comes_together_gets_to_its_places(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const kinds[] = { "\"NiceUser\":true", "", "\"JobPrio\":3", "\"JobPrio\":-2", "\"JobPrio\":1" };
+    size_t count = 0;
+    for (size_t i = 0; i < 25; i++) {
+        fixture_submit(f, (int)(i % 4) + 1, kinds[i * 3 % 5]);
+        count += i % 4 + 1;
+        assert_in_order(f, count);
+    }
+    schedule_begin_many(&f->pool);
+    schedule_end_many(&f->pool);
+    assert_in_order(f, count);
+}
+
 static void what_fits_starts_in_order_and_what_does_not_is_passed(void **state)
 {
     struct fixture *f = *state;
@@ -129,6 +152,40 @@ static void nothing_starts_in_a_pool_that_ends(void **state)
     f->pool.vacating = false;
     schedule_round(&f->pool);
     assert_started(f, "1.0");
+}
+
+static void those_that_missed_their_time_are_held_together(void **state)
+{
+    struct fixture *f = *state;
+    int cluster = fixture_submit(f, 5, "\"DeferralTime\":1000"), other = fixture_submit(f, 1, "");
+    schedule_round(&f->pool);
+    for (int i = 0; i < 5; i++) {
+        struct queue_job job = fixture_get(f, cluster, i);
+        assert_int_equal(job.state, JOB_HELD);
+        assert_int_equal(ad_int(job.ad, "HoldReasonCode", 0), 20);
+        queue_job_release(&job);
+    }
+    assert_int_equal(f->pool.idle_count + f->pool.waiting_count, 0);
+    assert_string_equal(fixture_state(f, other, 0), "starting");
+}
+
+static void a_kept_sandbox_does_not_stand_in_its_own_jobs_way(void **state)
+{
+    struct fixture *f = *state;
+    int cluster = fixture_submit(f, 1, "\"RequestDisk\":80000000,\"JobStatus\":5"), other = fixture_submit(f, 1, "\"RequestDisk\":40000000");
+    struct queue_job job = fixture_get(f, cluster, 0);
+    ad_set_string(job.ad, "KeptSandbox", "/somewhere");
+    job.state = JOB_IDLE;
+    fixture_put(f, &job);
+    kept_add(&f->pool, &job);
+    schedule_add(&f->pool, &job);
+    queue_job_release(&job);
+    assert_int_equal(f->pool.kept_disk_kb, 80000000);
+    schedule_round(&f->pool);
+    assert_string_equal(fixture_state(f, cluster, 0), "starting");
+    assert_string_equal(fixture_state(f, other, 0), "idle");
+    assert_int_equal(f->pool.kept_disk_kb, 0);
+    assert_int_equal(f->pool.used.disk_kb, 80000000);
 }
 
 static void a_job_that_backs_off_starts_when_its_time_has_come(void **state)
@@ -424,9 +481,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(jobs_wait_by_priority_then_submission),
         TEST(a_restarted_pool_has_the_same_order),
+        TEST(what_comes_together_gets_to_its_places),
         TEST(what_fits_starts_in_order_and_what_does_not_is_passed),
         TEST(more_starts_than_a_round_has_go_on_in_the_next),
         TEST(nothing_starts_in_a_pool_that_ends),
+        TEST(those_that_missed_their_time_are_held_together),
+        TEST(a_kept_sandbox_does_not_stand_in_its_own_jobs_way),
         TEST(a_job_that_backs_off_starts_when_its_time_has_come),
         TEST(the_pause_doubles_up_to_a_few_minutes),
         TEST(a_grant_says_what_a_runner_must_know),
