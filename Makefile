@@ -28,6 +28,7 @@ check: criu
 bench: all
 	tools/dependencies bench
 	bench/run build/release
+	bench/sim build/release
 
 install: all
 	meson install -C build/release

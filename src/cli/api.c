@@ -98,7 +98,7 @@ char *api_find_directory(struct error *err)
 /* $STINT_LIBEXEC; beside this program; where an installation or a build has it relative to this one; where it was configured. */
 char *api_find_program(const char *name)
 {
-    static const char *const places[] = { "", "/../libexec/stint", "/../pool", "/../runner" };
+    static const char *const places[] = { "", "/../libexec/stint", "/../pool", "/../runner", "/../sim" };
     const char *set = getenv("STINT_LIBEXEC");
     if (set && *set)
         return mem_printf("%s/%s", set, name);

@@ -52,6 +52,7 @@ struct cli_command {
     int (*take)(struct cli_call *call, int argc, char **argv, struct error *err);
     const char *words; /* the operand's choices, separated by blanks (OPERAND_WORD) */
     int (*run)(const struct cli_call *call, struct error *err);
+    const char *program; /* of ours, which is executed with the arguments as they are; then it has nothing else */
     const struct cli_command *subs; /* its own commands ("ckpt ls"), the last without a name; then it has nothing else */
 };
 

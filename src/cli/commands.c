@@ -301,6 +301,13 @@ static const struct cli_command table[] = {
                    "Exit status: 0 if unmodified programs can be checkpointed here, 1 if not.",
     },
     {
+        .name = "sim", .operands = "[OPTION…]",
+        .options = none, .program = "stint-sim",
+        .summary = "Simulate a pool: what other policies, or another lambda, would do",
+        .details = "With jobs from a model, a log, or the history of the pool that runs here. 'stint sim --options' lists what\n"
+                   "can be said about them and the pool; stint-sim(1) explains it.",
+    },
+    {
         .name = "completion", .operands = "bash|zsh|fish", .operand = OPERAND_WORD, .operand_min = 1, .operand_max = 1,
         .words = "bash zsh fish",
         .options = none, .run = run_completion,

@@ -1,11 +1,14 @@
 #include "base/mem.h"
+#include "cli/api.h"
 #include "cli/condor.h"
 #include "cli/run.h"
 #include "cli/words.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static void say_usage(const struct cli_command *command, const char *why)
 {
@@ -80,6 +83,22 @@ static int no_command(const char *name)
     return CLI_USAGE;
 }
 
+/* "stint sim …". The program finds this one by $STINT_PROGRAM. */
+static int run_program(const struct cli_command *command, char **argv)
+{
+    char self[4096];
+    auto_free char *path = api_find_program(command->program);
+    ssize_t len = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (len > 0) {
+        self[len] = '\0';
+        setenv("STINT_PROGRAM", self, 1);
+    }
+    fflush(stdout);
+    execv(path, argv);
+    fprintf(stderr, "stint: cannot run '%s': %s\n", path, strerror(errno));
+    return CLI_FAILURE;
+}
+
 static int run_words(int argc, char **argv)
 {
     if (argc < 2) {
@@ -96,6 +115,8 @@ static int run_words(int argc, char **argv)
     const struct cli_command *command = cli_find(name);
     if (!command)
         return no_command(name);
+    if (command->program && !asks_for_help(argc - 2, argv + 2))
+        return run_program(command, argv + 1);
     return (command->subs ? run_sub : run_command)(command, argc - 2, argv + 2);
 }
 

@@ -39,7 +39,9 @@ static double delay_s(const struct plan_job *job, enum plan_way way, int64_t now
     case PLAN_WAY_OWN:
         return job->next_own_us >= 0 ? seconds(job->next_own_us - now_us) : -1;
     case PLAN_WAY_FINISH:
-        return seconds(job->ends_us >= 0 ? job->ends_us - now_us : age_us(job, now_us));
+        if (job->ends_us >= 0)
+            return seconds(job->ends_us - now_us);
+        return job->end_rate > 0 ? 1 / job->end_rate : seconds(age_us(job, now_us));
     case PLAN_WAY_COUNT:
         break;
     }

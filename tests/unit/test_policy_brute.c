@@ -17,7 +17,8 @@ static double cost_of(const struct plan_job *job, double lambda)
 {
     double c = job->cpus, risk = job->at_risk_since_us >= 0 ? positive_s(SNAP_NOW - job->at_risk_since_us) : 0;
     double restore = positive_s(job->restore_us), pause = positive_s(job->pause_us), commit = positive_s(job->commit_us);
-    double remaining = positive_s(job->ends_us >= 0 ? job->ends_us - SNAP_NOW : SNAP_NOW - job->started_us);
+    double guess = job->end_rate > 0 ? 1 / job->end_rate : positive_s(SNAP_NOW - job->started_us);
+    double remaining = job->ends_us >= 0 ? positive_s(job->ends_us - SNAP_NOW) : guess;
     double best = lambda * remaining * c, other;
     if (job->ways & 1u << PLAN_WAY_KILL && (other = c * (risk + restore + lambda * positive_s(job->grace_us))) < best)
         best = other;
