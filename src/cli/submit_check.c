@@ -81,7 +81,7 @@ static int check_image(const struct look *look, struct error *err)
     bool docker = text_of(look, "DockerImage") != NULL;
     const char *text = image_of(look);
     struct stat st;
-    if (!text || image_name_parse(text, docker, &name, NULL) < 0 || name.kind == IMAGE_REGISTRY)
+    if (!text || strstr(text, "$$(") || image_name_parse(text, docker, &name, NULL) < 0 || name.kind == IMAGE_REGISTRY)
         return 0;
     auto_free char *path = full_path(look, name.place);
     auto_free char *shorter = NULL, *tag = NULL;
@@ -99,7 +99,7 @@ static int check_executable(const struct look *look, struct error *err)
 {
     const char *name = text_of(look, "Cmd");
     bool transfer = truth_of(look, "TransferExecutable", true);
-    if (!name || (!transfer && (name[0] != '/' || image_of(look))))
+    if (!name || strstr(name, "$$(") || (!transfer && (name[0] != '/' || image_of(look))))
         return 0; /* it is looked for where the job runs */
     auto_free char *path = full_path(look, name);
     struct stat st;
@@ -121,6 +121,8 @@ static int check_executable(const struct look *look, struct error *err)
 static int check_source(const struct look *look, const char *command, const char *text, bool may_be_directory, struct error *err)
 {
     auto_transfer_source struct transfer_source source = { 0 };
+    if (strstr(text, "$$("))
+        return 0; /* the machine completes it */
     if (transfer_source_parse(text, &source, err) < 0)
         return complain(look, command, err);
     return source.kind == TRANSFER_WEB ? 0 : check_readable(look, command, source.place, may_be_directory, err);

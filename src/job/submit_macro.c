@@ -291,8 +291,6 @@ static int expand_dollar(struct submit_expander *x, const char **text, int depth
             return unclosed(p, err);
         *text = end + 1;
         buf_add(out, p, (size_t)(*text - p));
-        if (p[2] == '(')
-            submit_warn(x->parser, x->line, "'%.*s' stays as it is: no value of the machine is put there", (int)(*text - p < 60 ? *text - p : 60), p);
         return 0;
     }
     function = submit_function_length(p + 1);

@@ -274,7 +274,7 @@ submit_convert_fn submit_to_executable, submit_to_string, submit_to_unquoted, su
     submit_to_checkpoint_code, submit_to_retry_until, submit_to_getenv, submit_to_method, submit_to_paths, submit_to_image, submit_to_pull_policy,
     submit_to_target_dir, submit_to_override_entrypoint, submit_to_later;
 submit_convert_fn submit_to_notification, submit_to_account, submit_to_attributes; /* submit_accounting.c */
-submit_convert_fn submit_to_condition, submit_to_reason, submit_to_number_expr, submit_to_limits, submit_to_cron; /* submit_policy.c */
+submit_convert_fn submit_to_condition, submit_to_reason, submit_to_allowed, submit_to_number_expr, submit_to_limits, submit_to_cron; /* submit_policy.c */
 
 /* submit_files.c */
 submit_convert_fn submit_to_inputs, submit_to_outputs, submit_to_remaps, submit_to_destination;

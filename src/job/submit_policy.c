@@ -67,6 +67,20 @@ int submit_to_number_expr(struct submit_job *job, const struct submit_command *c
     return 0;
 }
 
+/* A time, or an expression that depends on the job and says how many seconds. */
+int submit_to_allowed(struct submit_job *job, const struct submit_command *command, const char *value, struct error *err)
+{
+    auto_ad struct ad *alone = ad_new();
+    struct error wrong = { 0 };
+    if (submit_to_seconds(job, command, value, &wrong) == 0)
+        return 0;
+    if (submit_set_expr(alone, command->attribute, value, NULL) == 0 && kind_of_constant(alone, command->attribute) == VALUE_UNDEFINED)
+        return submit_to_number_expr(job, command, value, err);
+    if (err)
+        *err = wrong;
+    return -1;
+}
+
 /* An exit code, or an expression over the job's ad that ends the retries. */
 int submit_to_retry_until(struct submit_job *job, const struct submit_command *command, const char *value, struct error *err)
 {

@@ -42,7 +42,7 @@ struct plan_job {
     int64_t grace_us;         /* from being told to go to being gone, when killed */
     int64_t next_own_us;      /* when its next checkpoint of its own is expected; -1: unknown */
     int64_t ends_us;          /* when it will end, if that is known (not: guessed); -1: unknown */
-    double end_rate;          /* chance per second that it ends by itself, from jobs like it; 0: judged by its age */
+    double end_rate;          /* chance per second that it ends by itself, from jobs like it; 0: 1 / its age */
     int64_t due_us;           /* when its next periodic checkpoint is due; -1: never */
     int64_t period_us;        /* its checkpoint interval */
 };

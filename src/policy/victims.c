@@ -331,10 +331,12 @@ static void take(struct search *s, size_t i, int sign)
         room_add(&s->lacking, &victim->size);
 }
 
+/* Who costs nothing is left out first: so none is in the best set that is of no use there. */
 static void branch(struct search *s, size_t i, double cost)
 {
     if (is_covered(&s->lacking)) {
-        keep(s, cost);
+        if (cost < s->best_cost)
+            keep(s, cost);
         return;
     }
     if (i == s->count || s->visits++ > SEARCH_VISITS)
@@ -342,12 +344,16 @@ static void branch(struct search *s, size_t i, double cost)
     const struct victim *victim = &s->v->all[s->pool[i]];
     if (cost + victim->cost >= s->best_cost) /* the others cost no less */
         return;
+    bool costs = victim->cost > 0;
+    if (!costs)
+        branch(s, i + 1, cost);
     if (is_usable(s->v, victim)) {
         take(s, i, 1);
         branch(s, i + 1, cost + victim->cost);
         take(s, i, -1);
     }
-    branch(s, i + 1, cost);
+    if (costs)
+        branch(s, i + 1, cost);
 }
 
 static double part(int64_t gives, int64_t lacking)
@@ -396,6 +402,13 @@ static double drop_superfluous(struct search *s, double cost)
     return cost;
 }
 
+static void take_none(struct search *s)
+{
+    for (size_t i = 0; i < s->count; i++)
+        if (s->taken[i])
+            take(s, i, -1);
+}
+
 static void greedy(struct search *s)
 {
     double cost = 0;
@@ -411,9 +424,7 @@ static void greedy(struct search *s)
         if (cost < s->best_cost)
             keep(s, cost);
     }
-    for (size_t i = 0; i < s->count; i++)
-        if (s->taken[i])
-            take(s, i, -1);
+    take_none(s);
 }
 
 /* Dearest first, so that each node's list begins with its cheapest. */

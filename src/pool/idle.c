@@ -2,6 +2,7 @@
  * The idle jobs in memory. Whether a job suits this machine is not asked when it comes, but when there is room for it; what does not
  * suit lies aside until the job is changed, or, if time alone may change it, for an interval.
  */
+#include "policy/dollar.h"
 #include "pool/idle.h"
 
 #include "base/clock.h"
@@ -28,7 +29,7 @@ static bool has_conditions(const struct ad *ad)
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (ad_has(ad, names[i]))
             return true;
-    return false;
+    return dollar_is_in(ad);
 }
 
 /* Jobs of one cluster come together, and mostly none of them has conditions: then there is no need for their whole ads. */

@@ -4,6 +4,7 @@
  */
 #include "base/clock.h"
 #include "base/mem.h"
+#include "policy/dollar.h"
 #include "pool/pool.h"
 #include "pool/request.h"
 
@@ -65,7 +66,7 @@ static bool machine_takes(const struct pool *p, const struct ad_scope *scope)
 
 bool match_is_asked(const struct pool *p, const struct ad *full)
 {
-    return p->config.start || (ad_has(full, "Requirements") && !ad_bool(full, "Requirements", false)) || deferral_wanted(full);
+    return p->config.start || dollar_is_in(full) || (ad_has(full, "Requirements") && !ad_bool(full, "Requirements", false)) || deferral_wanted(full);
 }
 
 static void look_at_time(const struct pool *p, const struct ad *job, struct match *out)
@@ -83,6 +84,16 @@ static void look_at_time(const struct pool *p, const struct ad *job, struct matc
     }
 }
 
+static void look_at_texts(const struct ad *job, const struct ad_scope *scope, struct match *out)
+{
+    auto_ad struct ad *copy = ad_copy(job);
+    struct error why;
+    if (dollar_expand(copy, scope, &why) == 0)
+        return;
+    out->result = MATCH_NO_VALUE;
+    snprintf(out->why, sizeof out->why, "%.199s", why.text);
+}
+
 int match_try(struct pool *p, const struct queue_job *job, struct match *out, struct error *err)
 {
     struct ad *view = NULL;
@@ -96,6 +107,8 @@ int match_try(struct pool *p, const struct queue_job *job, struct match *out, st
         out->result = MATCH_UNSUITED;
     else if (out->result == MATCH_YES && !taken)
         out->result = MATCH_NOT_TAKEN;
+    else if (out->result == MATCH_YES && dollar_is_in(view))
+        look_at_texts(view, &scope, out);
     out->timed = requirements_are_timed(p, view);
     ad_free(view);
     return 0;

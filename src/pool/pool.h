@@ -289,13 +289,14 @@ bool deferral_wanted(const struct ad *job);
 bool deferral_of(const struct pool *p, const struct ad *job, struct deferral *out);
 
 /* match.c: whether a job may start on this machine now. */
-enum match_result { MATCH_YES, MATCH_UNSUITED, MATCH_NOT_TAKEN, MATCH_LATER, MATCH_MISSED };
+enum match_result { MATCH_YES, MATCH_UNSUITED, MATCH_NOT_TAKEN, MATCH_LATER, MATCH_MISSED, MATCH_NO_VALUE };
 struct match {
     enum match_result result;
     bool timed;      /* by time alone it may become another */
     int64_t wait_us; /* MATCH_LATER */
     bool deferred;
     struct deferral deferral;
+    char why[200]; /* MATCH_NO_VALUE: for what in its texts this machine has none */
 };
 int match_try(struct pool *p, const struct queue_job *job, struct match *out, struct error *err);
 /* Whether match_try has to be asked for a job with this whole ad. */

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/units.h"
+#include "policy/dollar.h"
 #include "pool/facts.h"
 #include "pool/idle.h"
 
@@ -19,7 +20,7 @@
 
 #define REQUEST_MAX (INT64_C(1) << 40)
 #define NICE_PRIORITY (INT64_C(1) << 40) /* more than any two priorities differ */
-enum { STARTS_MAX = 64, MATCHES_MAX = 512, MATCHING_US = 50000, SET_ASIDE_US = 5000000, HOLD_MISSED = 20, LOOK_AGAIN_US = 300000000 };
+enum { STARTS_MAX = 64, MATCHES_MAX = 512, MATCHING_US = 50000, SET_ASIDE_US = 5000000, HOLD_MISSED = 20, HOLD_NO_VALUE = 1003, LOOK_AGAIN_US = 300000000 };
 
 /* ---- what a job asks for ---- */
 
@@ -129,7 +130,10 @@ static int fill_grant(struct pool *p, const struct queue_job *job, struct moment
     ad_set_string(grant, "ImageDir", images);
     set_limits(p, job, full, grant);
     set_delivery(job, grant);
-    int result = add_view(p, job, full, err);
+    struct ad_scope scope = match_scope(p, full);
+    int result = dollar_is_in(full) ? dollar_expand(full, &scope, err) : 0;
+    if (result == 0)
+        result = add_view(p, job, full, err);
     if (result == 0)
         result = facts_grant(p, job, grant, err);
     ad_set_ad(grant, "Job", full);
@@ -321,20 +325,21 @@ static bool may_start(void *data, size_t index)
     return false;
 }
 
+/* What holds a job that may not start; false: nothing does. */
+static bool hold_of(struct job_id id, const struct match *match, struct decision *out)
+{
+    *out = (struct decision){ .id = id, .event = JOB_EVENT_HOLD, .cause = "hold" };
+    out->code = match->result == MATCH_MISSED ? HOLD_MISSED : HOLD_NO_VALUE;
+    out->reason = match->result == MATCH_MISSED ? "Job missed deferred execution time" : match->why;
+    return match->result == MATCH_MISSED || match->result == MATCH_NO_VALUE;
+}
+
 /* All of a round are one transaction: after a night in which the pool was down there may be many. */
-static void hold_missed(struct pool *p, const struct job_id *ids, size_t count)
+static void hold_all(struct pool *p, const struct decision *decisions, size_t count)
 {
     struct error err;
-    if (count == 0)
-        return;
-    struct decision *decisions = mem_zero(count, sizeof *decisions);
-    for (size_t i = 0; i < count; i++)
-        decisions[i] = (struct decision){
-            .id = ids[i], .event = JOB_EVENT_HOLD, .cause = "hold", .code = HOLD_MISSED, .reason = "Job missed deferred execution time",
-        };
-    if (actions_decide(p, decisions, count, &err) < 0)
-        log_error("%zu job%s missed the time to start, and can not be held: %s", count, count == 1 ? "" : "s", err.text);
-    free(decisions);
+    if (count > 0 && actions_decide(p, decisions, count, &err) < 0)
+        log_error("%zu job%s can not start, and can not be held: %s", count, count == 1 ? "" : "s", err.text);
 }
 
 static void put_aside(struct pool *p, const struct policy_job *job, const struct refusal *refusal)
@@ -344,7 +349,7 @@ static void put_aside(struct pool *p, const struct policy_job *job, const struct
         idle_wait(p, job, SET_ASIDE_US, false);
     else if (match->result == MATCH_LATER)
         idle_wait(p, job, match->wait_us < LOOK_AGAIN_US ? match->wait_us : LOOK_AGAIN_US, true); /* the wall clock may be set */
-    else if (match->result == MATCH_MISSED)
+    else if (match->result == MATCH_MISSED || match->result == MATCH_NO_VALUE)
         idle_wait(p, job, SET_ASIDE_US, true); /* in case that it can not be held now */
     else
         idle_unsuited(p, job, match->timed);
@@ -353,21 +358,21 @@ static void put_aside(struct pool *p, const struct policy_job *job, const struct
 /* Takes those that may not start out of the order. */
 static void settle_refusals(struct pool *p, const struct trial *t)
 {
-    struct job_id missed[MATCHES_MAX];
-    size_t kept = 0, next = 0, missed_count = 0;
+    struct decision *holds = mem_zero(MATCHES_MAX, sizeof *holds);
+    size_t kept = 0, next = 0, hold_count = 0;
     for (size_t i = 0; i < p->idle_count && t->refused_count > 0; i++) {
         if (next == t->refused_count || t->refused[next].index != i) {
             p->idle[kept++] = p->idle[i];
             continue;
         }
         put_aside(p, &p->idle[i], &t->refused[next]);
-        if (t->refused[next].match.result == MATCH_MISSED)
-            missed[missed_count++] = p->idle[i].id;
+        hold_count += hold_of(p->idle[i].id, &t->refused[next].match, &holds[hold_count]);
         next++;
     }
     if (t->refused_count > 0)
         p->idle_count = kept;
-    hold_missed(p, missed, missed_count);
+    hold_all(p, holds, hold_count);
+    free(holds);
 }
 
 /* Which jobs to start now, of which there is room for. */
@@ -438,6 +443,8 @@ static void explain_match(struct pool *p, const struct queue_job *job, struct bu
         deferral_print(&match.deferral, out);
     else if (match.result == MATCH_MISSED)
         buf_text(out, "it missed the time at which it wanted to start");
+    else if (match.result == MATCH_NO_VALUE)
+        buf_text(out, match.why);
 }
 
 static void explain_waiting(const struct queue_job *job, const struct waiting *w, struct buf *out)

@@ -272,3 +272,31 @@ allowed_execute_duration = 3"
         cd "$work"
     done
 }
+
+@test "texts get the machine's values when the job gets its slot; what it has not holds the job" {
+    conf 'machine.Site = "north"'
+    printf '%s\n' '#!/bin/sh' 'echo "$@" "$PLACE"; cat' >show.LINUX.sh
+    chmod 755 show.LINUX.sh
+    echo input >in.north
+    cat >a.sub <<'END'
+executable  = show.$$(OpSys).sh
+arguments   = $$(Arch) $$(Nope:none) $$([MY.RequestCpus + 1])
+environment = PLACE=$$(Site)
+input       = in.$$(Site)
+output      = out.$$(Site)
+queue
+END
+    id=$(submit a.sub)
+    completed "$id"
+    [ "$(cat out.north)" = "$(uname -m | tr '[:lower:]' '[:upper:]') none 2 north
+input" ] || { cat out.north; false; }
+    [[ "$(stint history --af Args)" == *'$$(Arch)'* ]]
+    sed 's/Nope:none/Nope/' a.sub >b.sub
+    id=$(submit b.sub)
+    wait_state "$id" held
+    [[ "$(attr "$id" HoldReason)" == *'no value for $$(Nope)'* ]]
+    stint edit "$id" 'Args="x y z"'
+    stint release "$id"
+    completed "$id"
+    grep -q '^x y z north$' out.north
+}

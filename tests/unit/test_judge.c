@@ -146,6 +146,7 @@ static void durations_are_kept_to_the_moment(void **state)
         { "A = 1", 1000, 1000, -1, 0, "" },
         { "AllowedJobDuration = 100", 40, -1, 60, 0, "" },
         { "AllowedJobDuration = 100", 100, -1, 0, 46, "The job exceeded allowed job duration of 01:40" },
+        { "AllowedJobDuration = 50 * N\nN = 2", 100, -1, 0, 46, "The job exceeded allowed job duration of 01:40" },
         { "AllowedExecuteDuration = 7200", 90000, -1, -1, 0, "" },
         { "AllowedExecuteDuration = 7200", 90000, 7199, 1, 0, "" },
         { "AllowedExecuteDuration = 7200", 90000, 7200, 0, 47, "The job exceeded allowed execute duration of 2:00:00" },

@@ -167,6 +167,17 @@ static bool is_close(double a, double b)
     return fabs(a - b) <= 1e-6 * (1 + fabs(a));
 }
 
+static void no_member_is_superfluous(const struct snap *snap, const struct plan *plan, size_t idle, uint64_t seed)
+{
+    unsigned chosen = 0;
+    for (size_t i = 0; i < plan->count; i++)
+        if (plan->actions[i].kind == PLAN_EVICT || plan->actions[i].kind == PLAN_WAIT)
+            chosen |= 1u << plan->actions[i].job;
+    for (unsigned i = 0; i < snap->s.job_count; i++)
+        if (chosen & 1u << i && makes_room(snap, snap->jobs[i].node, chosen & ~(1u << i), &snap->jobs[idle]))
+            fail_msg("seed %lu: job %u need not go", seed, i);
+}
+
 /* What brute force says about the only idle job. Returns what it came to. */
 static enum plan_reason check_one(const struct snap *snap, const struct plan *plan, size_t idle, uint64_t seed)
 {
@@ -208,6 +219,11 @@ static void the_cheapest_set_for_one_job_is_chosen(void **state)
         snap.s.rules.no_turnover = seed % 4 < 2;
         for (size_t i = 0; i < snap.s.job_count && seed % 4 == 2; i++)
             snap.jobs[i].ends_us = -1;
+        for (size_t i = 0; i < snap.s.job_count && seed % 4 == 1; i++)
+            if (snap_chance(&snap, 50)) { /* to kill it costs nothing */
+                snap.jobs[i].at_risk_since_us = -1;
+                snap.jobs[i].restore_us = snap.jobs[i].grace_us = 0;
+            }
         size_t idle = keep_one_idle(&snap);
         if (idle == SIZE_MAX)
             continue;
@@ -215,6 +231,7 @@ static void the_cheapest_set_for_one_job_is_chosen(void **state)
             tighten(&snap);
         snap_plan(&snap, &plan);
         reasons[check_one(&snap, &plan, idle, seed)]++;
+        no_member_is_superfluous(&snap, &plan, idle, seed);
         several += plan.count > 1 && plan.actions[1].kind == PLAN_EVICT && snap.jobs[idle].cpus > 1;
     }
     plan_release(&plan);
@@ -289,6 +306,52 @@ static void the_cheapest_victims_for_many_small_jobs_are_chosen(void **state)
     assert_true(several > 100);
 }
 
+/* ---- too many for all sets ---- */
+
+/* A job of 8 cpus; three jobs of one cpu at 1 s, and thirty of 6 cpus at 10 s a cpu. By price the three small ones come first,
+ * but with a large one two of them are enough. */
+static void the_small_and_cheap_are_left_alone_where_a_large_one_must_go(void **state)
+{
+    (void)state;
+    enum { SMALL = 3, LARGE = 30 };
+    struct snap snap = { 0 };
+    struct plan plan = { 0 };
+    snap.s = (struct plan_snapshot){ .now_us = SNAP_NOW,
+                                     .user_count = 2,
+                                     .node_count = 1,
+                                     .job_count = SMALL + LARGE + 2,
+                                     .rules = { .lambda = 1, .no_turnover = true } };
+    snap.nodes[0] = (struct plan_node){ .cpus = SMALL + 6 * LARGE };
+    snap.users[0].weight = snap.users[1].weight = 1;
+    for (int i = 0; i < SMALL + LARGE + 2; i++) {
+        bool runs = i < SMALL + LARGE;
+        snap.jobs[i] = (struct plan_job){ .id = { 1, i },
+                                          .user = !runs,
+                                          .cpus = i < SMALL ? 1 : 6,
+                                          .may_be_evicted = true,
+                                          .state = runs ? PLAN_RUNNING : PLAN_IDLE,
+                                          .ways = 1u << PLAN_WAY_KILL,
+                                          .started_us = SNAP_NOW - HOUR,
+                                          .at_risk_since_us = SNAP_NOW - (i < SMALL ? 1 : 10) * SECOND,
+                                          .ends_us = -1,
+                                          .next_own_us = -1,
+                                          .due_us = -1 };
+        if (!runs)
+            snap.jobs[i].cpus = 8;
+    }
+    snap_wire(&snap);
+    snap_plan(&snap, &plan);
+    int freed = 0;
+    double cost = 0;
+    for (size_t i = 0; i < plan.count && plan.actions[i].for_job == SMALL + LARGE; i++) {
+        freed += snap.jobs[plan.actions[i].job].cpus;
+        cost += plan.actions[i].ways[plan.actions[i].way].cost_s;
+    }
+    assert_int_equal(freed, 8);
+    assert_true(is_close(cost, 62));
+    plan_release(&plan);
+}
+
 /* ---- turnover ---- */
 
 /* Ten jobs that end at 0.01 a second together, five of them owed to user 1; to kill one costs 150 cpu-seconds. The first job
@@ -335,6 +398,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_cheapest_set_for_one_job_is_chosen),
         cmocka_unit_test(the_cheapest_victims_for_many_small_jobs_are_chosen),
+        cmocka_unit_test(the_small_and_cheap_are_left_alone_where_a_large_one_must_go),
         cmocka_unit_test(each_job_that_counts_on_turnover_waits_longer),
     };
     return cmocka_run_group_tests_name("policy_brute", tests, NULL, NULL);

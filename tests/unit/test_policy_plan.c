@@ -258,11 +258,11 @@ static void evictions_are_owed(const struct snap *snap, const struct plan *plan,
             fail_msg("seed %lu: distance %g, before %g", seed, after_d, before_d);
 }
 
-/* Where only cpus matter: without its largest victim the job would not fit. */
+/* Where only cpus matter: without its smallest victim the job would not fit. */
 static void no_more_is_freed_than_must_be(const struct snap *snap, const struct plan *plan, const struct after *after,
                                           uint64_t seed)
 {
-    int freed[SNAP_JOBS] = { 0 }, largest[SNAP_JOBS] = { 0 };
+    int freed[SNAP_JOBS] = { 0 }, smallest[SNAP_JOBS] = { 0 };
     (void)after;
     for (size_t i = 0; i < plan->count; i++) {
         const struct plan_action *action = &plan->actions[i];
@@ -270,11 +270,12 @@ static void no_more_is_freed_than_must_be(const struct snap *snap, const struct 
         if (action->kind != PLAN_EVICT)
             continue;
         freed[action->for_job] += cpus;
-        largest[action->for_job] = cpus > largest[action->for_job] ? cpus : largest[action->for_job];
+        int least = smallest[action->for_job];
+        smallest[action->for_job] = least == 0 || cpus < least ? cpus : least;
     }
     bool sizes = ranges[seed % (sizeof ranges / sizeof ranges[0])].sizes;
     for (size_t i = 0; i < snap->s.job_count && !sizes && snap->s.rules.reserve_after_us == 0; i++)
-        if (freed[i] - largest[i] >= snap->jobs[i].cpus)
+        if (freed[i] - smallest[i] >= snap->jobs[i].cpus)
             fail_msg("seed %lu: %d cpus are freed for the %d of job %zu", seed, freed[i], snap->jobs[i].cpus, i);
 }
 
