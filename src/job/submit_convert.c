@@ -62,6 +62,12 @@ int submit_to_expr(struct submit_job *job, const struct submit_command *command,
 {
     if (submit_set_expr(job->ad, command->attribute, value, err) < 0)
         return error_wrap(err, "'%s' is not an expression", command->name);
+    struct ad_expr *expr = ad_expr_of(job->ad, command->attribute);
+    const char *unknown = expr ? ad_expr_unknown_function(expr) : NULL;
+    if (unknown)
+        submit_warn(job->parser, job->line, "%s: there is no function '%.60s', so the expression is an error; see stint-expressions(7)",
+                    command->name, unknown);
+    ad_expr_free(expr);
     return 0;
 }
 

@@ -22,13 +22,6 @@ static enum value_kind kind_of_constant(const struct ad *ad, const char *attribu
     return kind;
 }
 
-static int to_expr(struct submit_job *job, const struct submit_command *command, const char *value, struct error *err)
-{
-    if (submit_set_expr(job->ad, command->attribute, value, err) < 0)
-        return error_wrap(err, "'%s' is not an expression", command->name);
-    return 0;
-}
-
 /* A condition: what can never be true or false is a mistake. */
 int submit_to_condition(struct submit_job *job, const struct submit_command *command, const char *value, struct error *err)
 {
@@ -38,8 +31,7 @@ int submit_to_condition(struct submit_job *job, const struct submit_command *com
     if (ad_string(alone, command->attribute, NULL))
         return error_set(err, ERR_INVALID, "%s = %.60s is a text, which is never true; write the expression without the quotes",
                          command->name, value);
-    ad_copy_attribute(job->ad, command->attribute, alone, command->attribute);
-    return 0;
+    return submit_to_expr(job, command, value, err);
 }
 
 /* A text for people, which is an expression and therefore needs quotes. */
@@ -84,7 +76,7 @@ int submit_to_allowed(struct submit_job *job, const struct submit_command *comma
 /* An exit code, or an expression over the job's ad that ends the retries. */
 int submit_to_retry_until(struct submit_job *job, const struct submit_command *command, const char *value, struct error *err)
 {
-    if (to_expr(job, command, value, err) < 0)
+    if (submit_to_expr(job, command, value, err) < 0)
         return -1;
     if (kind_of_constant(job->ad, command->attribute) != VALUE_INT)
         return 0;
