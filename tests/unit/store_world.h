@@ -16,6 +16,7 @@ struct world {
     size_t cut_count;
     bool hurry[2]; /* in each phase */
     bool begun;    /* the capture is begun before its first phase */
+    bool ahead;    /* and large files are taken ahead of it */
 };
 
 /* ---- a world ---- */
@@ -62,7 +63,8 @@ static inline void set_hurry(struct world *w, int how)
 {
     w->hurry[0] = how & 1;
     w->hurry[1] = how & 2;
-    w->begun = how & 4;
+    w->begun = how & (4 | 8);
+    w->ahead = how & 8;
 }
 
 /* A mapping that begins in the middle of a chunk, and another one. */
@@ -94,6 +96,10 @@ static inline int first_phase(struct world *w, struct store_capture **capture, s
     struct store_source sources[] = { { "work", "." }, { "std", "." } };
     struct store_request request = { .job = w->p.job, .trees = trees, .tree_count = 2, .sources = sources, .source_count = 2, .hurry = w->hurry[0] };
     int r = w->begun ? store_capture_begin(w->p.store, w->p.job, NULL, capture, err) : store_capture(w->p.store, &request, capture, err);
+    static const struct store_still nothing = { 0 };
+    request.still = w->ahead ? &nothing : NULL;
+    if (r == 0 && w->ahead) /* as if it were later: what has just been written counts as old */
+        r = store_capture_ahead(*capture, &request, INT64_MAX, err);
     if (r == 0 && w->begun)
         r = store_capture_add(*capture, &request, err);
     memset(trees, 0xff, sizeof trees); /* nobody must look at them again */

@@ -123,7 +123,7 @@ static void sweep(struct world *w, int how)
     unlinkat(w->p.dir, "trace", 0);
     assert_int_equal(wait_for(start_commit(w, how, "STINT_FAULT_TRACE", trace)), 0);
     assert_int_equal(file_read(w->p.dir, "trace", &text, NULL), 0);
-    const char *all = buf_cstr(&text), *from = strstr(all, " store.capture.add\n");
+    const char *all = buf_cstr(&text), *from = strstr(all, how & 8 ? " store.capture.open\n" : " store.capture.add\n");
     assert_non_null(from);
     int struck = 0;
     bool committed = false;
@@ -162,6 +162,13 @@ static void the_second_phase_may_be_struck_anywhere_without_a_stage(void **state
 static void both_phases_may_be_struck_anywhere_when_the_capture_was_begun_before(void **state)
 {
     sweep(*state, 2 | 4);
+}
+
+static void what_is_taken_ahead_may_be_struck_anywhere(void **state)
+{
+    struct world *w = *state;
+    place_fill(w->p.work, "data", 0, 2 * MIB, 5);
+    sweep(w, 8);
 }
 
 /* What the first phase has set aside must outlive a stage that has no room for the second. */
@@ -213,6 +220,7 @@ int main(int argc, char **argv)
         return run_commit(argv[2]);
     const struct CMUnitTest tests[] = {
         world_memory_test(the_second_phase_may_be_struck_anywhere_while_both_are_staged),
+        world_test(what_is_taken_ahead_may_be_struck_anywhere),
         world_memory_test(the_second_phase_may_be_struck_anywhere_behind_a_stage),
         world_memory_test(the_second_phase_may_be_struck_anywhere_without_a_stage),
         world_memory_test(both_phases_may_be_struck_anywhere_when_the_capture_was_begun_before),
